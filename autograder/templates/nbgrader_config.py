@@ -1,0 +1,13 @@
+"""Configuration of this nbgrader course tree, written by `python -m autograder build`.
+
+With it nbgrader's own commands and formgrader, run in this folder, make the same release as the build.
+"""
+
+from pathlib import Path
+
+from autograder.stubs import release_steps
+
+c = get_config()  # noqa: F821 (nbgrader provides it)
+
+c.CourseDirectory.root = str(Path(__file__).resolve().parent)
+c.GenerateAssignment.preprocessors = release_steps()
