@@ -1,0 +1,1 @@
+# %% [markdown] start="reference" about="Half done: stopped after the Fourier transform." blank="convolve_with_torch overlap_add istft_by_overlap_add convolve_in_stft_domain inconsistent_spectrogram why_length cost probability"
