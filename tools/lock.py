@@ -59,7 +59,7 @@ def locked_versions() -> dict[str, str]:
 def lock_text(versions: dict[str, str]) -> str:
     """Return requirements.lock for these versions."""
     head = (
-        "# Exact versions of everything that the course uses, written by tools/lock.py; ranges stand in pyproject.toml.\n"
+        "# Exact versions of everything that the course uses, written by tools/lock.py (ranges: pyproject.toml).\n"
         "# A package that only another operating system needs is added by pip in the version that it chooses.\n"
     )
     return head + "".join(f"{name}=={version}\n" for name, version in versions.items())
