@@ -212,6 +212,7 @@ def build(
         fingerprints = {path.stem: source_fingerprint(path) for path in changed}
         lessons = read_lessons(changed)
         _write_config(course)
+        _make_gradebook(course)
         _refuse_regraded_cells(course, lessons)
         releases = {}
         problems: list[Problem] = []
@@ -331,6 +332,7 @@ def _convert(lesson: Lesson, source: bytes, root: Path, *, database: str | None)
     from nbgrader.coursedir import CourseDirectory
     from nbgrader.preprocessors import SaveCells
 
+    from autograder.gradebook import quiet_nbgrader
     from autograder.stubs import release_steps
 
     root = root.resolve()
@@ -338,20 +340,19 @@ def _convert(lesson: Lesson, source: bytes, root: Path, *, database: str | None)
     steps = release_steps()
     if database is None:
         steps.remove(SaveCells)
-    with _quiet_log() as (log, messages):
+    with quiet_nbgrader(), _kept_log() as (log, messages):
         options = {} if database is None else {"db_url": database}
         coursedir = CourseDirectory(root=str(root), assignment_id=lesson.name, log=log, **options)
         converter = GenerateAssignment(coursedir=coursedir, log=log, no_database=database is None, preprocessors=steps)
         try:
             converter.start()
         except NbGraderException as error:
-            detail = messages[0] if messages else str(error)
-            raise BuildError(f"nbgrader could not release {lesson.name}.\n{detail}") from error
+            raise BuildError(f"nbgrader could not release {lesson.name}.\n" + "\n".join(messages)) from error
     return _tree_notebook(root, "release", lesson.name).read_bytes()
 
 
 @contextmanager
-def _quiet_log() -> Iterator[tuple[logging.Logger, list[str]]]:
+def _kept_log() -> Iterator[tuple[logging.Logger, list[str]]]:
     """Give nbgrader a log of its own, of which only the errors are kept."""
 
     class Keep(logging.Handler):
@@ -372,15 +373,29 @@ def _write_config(course: Path) -> None:
         write_atomically(path, (_TEMPLATES / CONFIG_FILE).read_bytes())
 
 
+def _make_gradebook(course: Path) -> None:
+    """Make an empty gradebook if there is none; it appears whole or not at all."""
+    from nbgrader.api import Gradebook
+
+    from autograder.gradebook import quiet_nbgrader
+
+    if (course / "gradebook.db").is_file():
+        return
+    with tempfile.TemporaryDirectory(dir=course) as folder, quiet_nbgrader():
+        made = Path(folder) / "gradebook.db"
+        Gradebook(f"sqlite:///{made}").close()
+        made.replace(course / "gradebook.db")
+
+
 def _refuse_regraded_cells(course: Path, lessons: Sequence[Lesson]) -> None:
     """Refuse before anything is written what nbgrader would refuse: other graded cells under existing grades."""
     from nbgrader.api import Gradebook, MissingEntry
 
+    from autograder.gradebook import quiet_nbgrader
+
     database = course / "gradebook.db"
-    if not database.is_file():
-        return
     problems = []
-    with Gradebook(f"sqlite:///{database}") as gradebook:
+    with quiet_nbgrader(), Gradebook(f"sqlite:///{database}") as gradebook:
         for lesson in lessons:
             try:
                 recorded = gradebook.find_notebook(lesson.name, lesson.name)
