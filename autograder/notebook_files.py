@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, cast
 
 import nbformat
 from nbformat import NotebookNode
+
+from .files import write_atomically
 
 _nbformat: Any = nbformat
 
@@ -24,17 +24,8 @@ def write_notebook(notebook: NotebookNode, path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all: whoever reads it meets the old text or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="", errors="replace") as stream:
-            stream.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    """Write text as UTF-8, whole or not at all; what UTF-8 cannot hold becomes a question mark."""
+    write_atomically(path, text.encode("utf-8", errors="replace"))
 
 
 def new_code_cell(source: str, metadata: dict[str, Any] | None = None) -> NotebookNode:

@@ -33,7 +33,7 @@ _CHECK_PLACE = re.compile(r"\bline (\d+) of this cell\b")
 _TRACEBACK_PLACE = re.compile(r"\bCell In\s?\[(\d+)\], line (\d+)")
 _MADE_UP_FILE = re.compile(r"\(\d+\.py, line")
 _NUMPY_SCALAR = re.compile(r"(?:np|numpy)\.\w+\((.*)\)")
-_FRAMEWORK_ERRORS = frozenset({"CheckFailed", "CallRefused", "LinAlgError"})
+_FRAMEWORK_ERRORS = frozenset({"CheckFailed", "LinAlgError"})
 
 
 class Status(StrEnum):
@@ -251,7 +251,7 @@ def _kind(name: str) -> str:
 
 
 def _is_refusal(name: str, text: str) -> bool:
-    return name == "CallRefused" or (name == "CheckFailed" and "forbid" in text.split("\n")[0].lower())
+    return name == "CheckFailed" and "this exercise forbids" in text
 
 
 def _stub_messages(stub: str) -> list[str]:

@@ -1,0 +1,147 @@
+"""Feedback pages: one a student, an index of the class, and a page for whoever marks written answers.
+
+What students wrote is shown as text or as harmless formatting. Each page is one file that loads nothing,
+runs nothing and may be opened by anybody: a content security policy in it says so to the browser as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import nh3
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from .intake import valid_student_id
+from .notebook_files import write_text
+from .outcomes import Status, plain_text
+from .reports import ClassReport, StudentReport, points_text
+
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+)
+
+_FORMATTING_TAGS: Final = frozenset(
+    {"p", "br", "hr", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
+    | {"h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"}
+)
+_SOLUTION_MARKER = re.compile(r"^\s*### (?:BEGIN|END) (?:SOLUTION|MARK SCHEME)\s*$\n?", re.MULTILINE)
+
+_TONES: Final = {
+    Status.PASSED: "good",
+    Status.MARKED: "good",
+    Status.PARTLY: "partly",
+    Status.NEEDS_MARKING: "waiting",
+    Status.NOT_ATTEMPTED: "blank",
+}
+
+_ICONS: Final = {"good": "✓", "partly": "◐", "waiting": "…", "blank": "○", "bad": "✗"}
+
+
+def write_feedback(report: ClassReport, folder: Path) -> Path:
+    """Write the pages of a class.
+
+    Args:
+        report: the class.
+        folder: where ``index.html``, ``marking.html`` and ``feedback/<student>.html`` go.
+    Returns:
+        The index page.
+    """
+    pages = {student: _page_name(student) for student in report.students}
+    for student, page in pages.items():
+        write_text(folder / "feedback" / page, student_page(report, student))
+    links = {student: f"feedback/{page}" for student, page in pages.items()}
+    write_text(folder / "marking.html", _template("marking.html").render(report=report))
+    write_text(folder / "index.html", _template("index.html").render(report=report, links=links))
+    return folder / "index.html"
+
+
+def student_page(report: ClassReport, student: str) -> str:
+    """Return one student's page as HTML; it holds no hidden test and nobody else's work."""
+    lessons = [
+        (one, result) for one in report.lessons for result in one.students if result.student == student
+    ]
+    strays = [problem for problem in report.strays if problem.student == student]
+    return _template("student.html").render(student=student, lessons=lessons, strays=strays)
+
+
+def _page_name(student: str) -> str:
+    """Return a file name for a student; a gradebook of another origin may hold ids that cannot be one."""
+    try:
+        return f"{valid_student_id(student)}.html"
+    except ValueError:
+        return f"student-{hashlib.sha256(student.encode('utf-8', 'replace')).hexdigest()[:16]}.html"
+
+
+def safe_markdown(text: str) -> Markup:
+    """Render a student's Markdown: formatting only, no HTML of their own, no picture, no link that runs or submits."""
+    rendered = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).render(plain_text(text))
+    cleaned = nh3.clean(
+        rendered,
+        tags=set(_FORMATTING_TAGS),
+        attributes={"a": {"href"}},
+        url_schemes={"http", "https", "mailto"},
+        link_rel="noopener noreferrer nofollow",
+    )
+    return Markup(cleaned)
+
+
+def safe_code(text: str) -> Markup:
+    """Colour Python code; all of it is escaped, and nothing but coloured spans is left in."""
+    coloured = highlight(plain_text(text), PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
+    return Markup(nh3.clean(coloured, tags={"span"}, attributes={"span": {"class"}}))
+
+
+def _tone(status: Status) -> str:
+    return _TONES.get(status, "bad")
+
+
+def _icon(status: Status) -> str:
+    return _ICONS[_tone(status)]
+
+
+def _rubric(source: str) -> Markup:
+    return safe_markdown(_SOLUTION_MARKER.sub("", source).strip())
+
+
+def _percent(student: StudentReport, most: float) -> int:
+    return round(100 * (student.total or 0) / most) if most else 0
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "markdown": safe_markdown,
+        "python": safe_code,
+        "rubric": _rubric,
+        "points": points_text,
+        "tone": _tone,
+        "icon": _icon,
+        "plain": plain_text,
+    }
+    environment.globals |= {
+        "policy": CONTENT_SECURITY_POLICY,
+        "percent": _percent,
+        "code_style": Markup(HtmlFormatter(style="friendly").get_style_defs(".code")),
+        "code_style_dark": Markup(HtmlFormatter(style="github-dark").get_style_defs(".code")),
+    }
+    return environment
+
+
+def _template(name: str) -> Template:
+    return _environment().get_template(name)
