@@ -13,6 +13,7 @@ from course_lib.data.corpus import (
     verify_corpus,
     voices,
 )
+from course_lib.data.registry import fetch
 from course_lib.data.rooms import Room
 from course_lib.data.talkers import Voice, sentences
 
@@ -21,6 +22,7 @@ __all__ = [
     "Voice",
     "build_corpus",
     "cache_dir",
+    "fetch",
     "noise",
     "noise_names",
     "room",
