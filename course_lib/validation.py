@@ -41,6 +41,11 @@ def as_signal(
         raise ValueError(f"{name}: got {describe(value)}, expected numbers. Pass a NumPy array of float32 or float64.")
     if signal.dtype == np.float16:
         signal = signal.astype(np.float32)
+    elif signal.dtype.itemsize > (16 if signal.dtype.kind == "c" else 8):
+        # Extended precision differs from machine to machine and compiled loops cannot take it.
+        signal = signal.astype(np.complex128 if signal.dtype.kind == "c" else np.float64)
+    elif not signal.dtype.isnative:
+        signal = signal.astype(signal.dtype.newbyteorder("="))
     if signal.ndim == 0 or (n_axes is not None and signal.ndim != n_axes):
         expected = "at least 1 axis (..., n_samples)" if n_axes is None else f"{n_axes} axis" if n_axes == 1 else f"{n_axes} axes"
         raise ValueError(f"{name}: got {describe(signal)}, expected {expected}. Select or reshape before the call.")
