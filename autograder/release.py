@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 
 STATE_FILE: Final = "build_state.json"
 CONFIG_FILE: Final = "nbgrader_config.py"
+SHAPING_MODULES: Final = (
+    "cells.py",
+    "leaks.py",
+    "lesson_checks.py",
+    "names.py",
+    "release.py",
+    "source.py",
+    "stubs.py",
+)
+"""Modules that decide what is released; a change of one of them builds every lesson again."""
+
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _RELEASED_METADATA: Final = {"nbgrader", "course", "tags", "deletable", "editable"}
 
@@ -242,8 +253,7 @@ def source_fingerprint(path: Path) -> str:
     """Return a hash that changes when a source, the autograder or nbgrader changes."""
     package = Path(__file__).parent
     parts = [path.read_bytes(), __version__.encode(), metadata.version("nbgrader").encode()]
-    parts += [(package / name).read_bytes() for name in ("cells.py", "source.py", "stubs.py", "release.py", "leaks.py")]
-    parts += [(package / name).read_bytes() for name in ("lesson_checks.py", "names.py")]
+    parts += [(package / name).read_bytes() for name in SHAPING_MODULES]
     return content_hash(b"\0".join(content_hash(part).encode() for part in parts))
 
 
