@@ -21,6 +21,7 @@ from .notebook_files import read_notebook
 Kind = Literal["tested", "written"]
 
 _EXERCISE_HEADING = re.compile(r"^#{1,6}\s*(Exercise\b.*?)\s*#*$", re.IGNORECASE | re.MULTILINE)
+_EXERCISE_NUMBER = re.compile(r"Exercise\s+(\d+(?:\.\d+)*)", re.IGNORECASE)
 _HIDDEN_BLOCK = re.compile(
     r"^[ \t]*### BEGIN HIDDEN TESTS.*?(?:^[ \t]*### END HIDDEN TESTS[^\n]*\n?|\Z)", re.DOTALL | re.MULTILINE
 )
@@ -89,6 +90,12 @@ class Exercise:
     model_answer: str = ""
 
     @property
+    def label(self) -> str:
+        """A short name for the head of a column: ``1.2`` of ``Exercise 1.2 — title``, or else the grade id."""
+        number = _EXERCISE_NUMBER.match(self.title)
+        return number[1] if number else self.grade_id
+
+    @property
     def visible_test(self) -> str:
         """The test as released."""
         return without_hidden_tests(self.test_source)
@@ -116,6 +123,11 @@ class Lesson:
     def release(self) -> NotebookNode:
         """The notebook that students were given."""
         return _read(self.release_path)
+
+    @property
+    def title(self) -> str:
+        """The lesson's title, or its name where it has none."""
+        return str(self.source.metadata.get("title", "")) or str(self)
 
     @cached_property
     def released_answers(self) -> dict[str, NotebookNode]:

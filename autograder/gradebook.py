@@ -129,12 +129,14 @@ def register_lesson(lesson: Lesson, blank: NotebookNode, db_url: str) -> None:
         GradebookError: if marks exist already for a lesson whose graded cells have been added or removed.
     """
     with _database(db_url) as gradebook:
-        from nbgrader.preprocessors import SaveCells
+        from nbgrader.preprocessors import ComputeChecksums, SaveCells
 
         gradebook.update_or_create_assignment(lesson.assignment)
-        notebook = copy.deepcopy(blank)
+        resources = _resources(lesson, "", db_url)
+        # nbgrader's own autograde refuses a locked cell whose checksum it does not know.
+        notebook, resources = ComputeChecksums().preprocess(copy.deepcopy(blank), resources)
         try:
-            SaveCells().preprocess(notebook, _resources(lesson, "", db_url))
+            SaveCells().preprocess(notebook, resources)
         except RuntimeError as error:
             raise GradebookError(
                 f"The gradebook {db_url} holds marks for other exercises of lesson {lesson} than it has now "

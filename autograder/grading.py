@@ -116,7 +116,7 @@ def _execute(submission: Submission, engine: Engine, limits: Limits) -> _Execute
     with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder:
         _copy_data_files(lesson, Path(folder))
         runs = engine.run(notebook, Path(folder), limits)
-    outcomes = judge(lesson, notebook, runs, limits)
+    outcomes = judge(lesson.exercises, notebook, runs, limits)
     return _Executed(executed_notebook(lesson, notebook, runs, outcomes), outcomes, time.monotonic() - started)
 
 

@@ -67,9 +67,9 @@ class Problem:
 
 
 def valid_student_id(name: str) -> str:
-    """Return ``name`` if it can be a student id, or raise ``ValueError`` that says what ids may hold."""
+    """Return ``name`` if it can be a student id, or raise ``IntakeError`` that says what ids may hold."""
     if not _STUDENT_ID.fullmatch(name) or ".." in name:
-        raise ValueError(
+        raise IntakeError(
             f"{name!r:.80} cannot be a student id: ids start with a letter or digit and hold letters, digits, "
             "spaces and . _ @ + - ' (at most 100 characters). Rename the folder, or give the id with --student."
         )
@@ -130,8 +130,8 @@ def _collect_tree(
         try:
             student = valid_student_id(folder.name)
             if folder.is_symlink():
-                raise ValueError("the student's folder is a link, which is not followed: copy the folder itself")
-        except ValueError as error:
+                raise IntakeError("the student's folder is a link, which is not followed: copy the folder itself")
+        except IntakeError as error:
             problems.append(Problem(folder.name, folder, str(error)))
             continue
         assignments = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))

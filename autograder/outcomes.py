@@ -16,7 +16,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from .course_tree import Exercise, Lesson, grade_id, hidden_lines
+from .course_tree import Exercise, grade_id, hidden_lines
 from .engine import CellRun, CellState, Limits
 from .rebuild import EXTRA
 
@@ -64,11 +64,13 @@ class Outcome:
     seconds: float = 0.0
 
 
-def judge(lesson: Lesson, notebook: NotebookNode, runs: Sequence[CellRun], limits: Limits) -> list[Outcome]:
+def judge(
+    exercises: Sequence[Exercise], notebook: NotebookNode, runs: Sequence[CellRun], limits: Limits
+) -> list[Outcome]:
     """Give every exercise of an executed notebook its outcome.
 
     Args:
-        lesson: the instructor's notebook.
+        exercises: what earns points in it.
         notebook: the rebuilt notebook that was executed.
         runs: what became of each of its cells.
         limits: the limits it ran under, for the messages.
@@ -76,9 +78,9 @@ def judge(lesson: Lesson, notebook: NotebookNode, runs: Sequence[CellRun], limit
         One outcome an exercise, in order.
     """
     places = {key: index for index, cell in enumerate(notebook.cells) if (key := grade_id(cell)) is not None}
-    stubs = {text: exercise for exercise in lesson.exercises for text in _stub_messages(exercise.stub)}
+    stubs = {text: exercise for exercise in exercises for text in stub_messages(exercise.stub)}
     outcomes = []
-    for exercise in lesson.exercises:
+    for exercise in exercises:
         if exercise.kind == "written":
             source = notebook.cells[places[exercise.grade_id]].source
             outcomes.append(_judge_written(exercise, source))
@@ -254,7 +256,7 @@ def _is_refusal(name: str, text: str) -> bool:
     return name == "CheckFailed" and "this exercise forbids" in text
 
 
-def _stub_messages(stub: str) -> list[str]:
+def stub_messages(stub: str) -> list[str]:
     """Return the texts with which a released stub raises ``NotImplementedError``."""
     return [match[2] for match in re.finditer(r"raise NotImplementedError\(\s*(['\"])(.*?)\1\s*\)", stub)]
 

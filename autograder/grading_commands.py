@@ -1,0 +1,285 @@
+"""The commands ``grade``, ``check`` and ``report``.
+
+Exit codes: 0, everything was graded (or, for ``check``, all that was attempted passes); 1, some submissions
+could not be graded, each named with its reason (or some answer does not pass); 2, the command could not
+start as it was given.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from autograder.project import Project, ProjectNotFoundError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from autograder.course_tree import CourseTree
+    from autograder.engine import Limits
+    from autograder.grading import GradingRun
+    from autograder.reports import ClassReport, LessonReport, StudentReport
+
+CourseOption = Annotated[Path | None, typer.Option(help="nbgrader course directory, instead of build/course.")]
+DatabaseOption = Annotated[str | None, typer.Option(help="Address of the gradebook, instead of the course's own.")]
+OutOption = Annotated[Path | None, typer.Option(help="Folder for the reports, instead of build/report.")]
+TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds that one cell may run.")]
+
+_STYLES = {
+    "passed": "green",
+    "marked": "green",
+    "partly passed": "yellow",
+    "needs marking": "blue",
+    "not attempted": "dim",
+}
+
+
+def grade(
+    submissions: Annotated[
+        list[Path],
+        typer.Argument(help="Notebooks, or folders <student>/<lesson>/<notebook>.ipynb.", show_default=False),
+    ],
+    course: CourseOption = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Submissions run at once; default: one a core.")] = None,
+    db: DatabaseOption = None,
+    out: OutOption = None,
+    timeout: TimeoutOption = 30.0,
+    regrade: Annotated[
+        bool, typer.Option("--regrade", help="Run unchanged submissions again too, and say whose points change.")
+    ] = False,
+    student: Annotated[str | None, typer.Option(help="Whose notebook it is, where a single one is named.")] = None,
+) -> None:
+    """Grade submissions, then print the class and write reports and feedback pages."""
+    console = Console()
+    with _refusals_explained(console):
+        from autograder.course_tree import CourseTree
+        from autograder.grading import grade_class
+        from autograder.intake import collect
+        from autograder.nbgrader_engine import NbgraderEngine
+
+        tree = CourseTree.open(course or Project.find().course)
+        folder = _writable(out or _report_folder(course))
+        database = db or tree.default_database
+        found, problems = collect(submissions, tree, student=student)
+        with _progress(console, len(found)) as advance:
+            run = grade_class(
+                tree,
+                found,
+                NbgraderEngine(),
+                db_url=database,
+                problems=problems,
+                jobs=jobs or os.cpu_count() or 1,
+                limits=_limits(timeout),
+                regrade=regrade,
+                on_done=advance,
+            )
+        _write_and_print(console, tree, database, folder)
+        _print_run(console, run)
+    raise typer.Exit(1 if run.problems else 0)
+
+
+def report(course: CourseOption = None, db: DatabaseOption = None, out: OutOption = None) -> None:
+    """Write the reports again from the gradebook, with the marks entered by hand since."""
+    console = Console()
+    with _refusals_explained(console):
+        from autograder.course_tree import CourseTree
+
+        tree = CourseTree.open(course or Project.find().course)
+        _write_and_print(console, tree, db or tree.default_database, _writable(out or _report_folder(course)))
+
+
+def check(
+    notebook: Annotated[Path, typer.Argument(help="A lesson's notebook.", show_default=False)],
+    timeout: TimeoutOption = 30.0,
+) -> None:
+    """Run a notebook's visible checks and say, exercise by exercise, how far you are."""
+    console = Console()
+    with _refusals_explained(console):
+        from autograder.intake import IntakeError
+        from autograder.learner_check import check_notebook
+        from autograder.nbgrader_engine import NbgraderEngine
+
+        if not notebook.is_file():
+            raise IntakeError(f"There is no notebook at {notebook}.")
+        with console.status(f"Checking {notebook.name}"):
+            checked = check_notebook(notebook, NbgraderEngine(), _limits(timeout))
+
+        from rich.table import Table
+
+        table = Table(title=f"Visible checks of {notebook.name}", show_lines=True)
+        table.add_column("Exercise", max_width=34)
+        table.add_column("State", no_wrap=True)
+        table.add_column("What the checks say", overflow="fold")
+        for one in checked:
+            status = str(one.outcome.status)
+            state = "written" if status == "needs marking" else status
+            message = "" if not one.needs_work else one.outcome.message
+            table.add_row(Text(one.exercise.title), Text(state, style=_STYLES.get(status, "red")), Text(message))
+        console.print(table)
+        passed = sum(str(one.outcome.status) == "passed" for one in checked)
+        tested = sum(one.exercise.kind == "tested" for one in checked)
+        console.print(f"{passed} of {tested} exercises pass their visible checks.")
+        if any(one.needs_work or (one.exercise.kind == "tested" and not one.attempted) for one in checked):
+            console.print("Three hints stand folded under each exercise: the concept, the structure, the line.")
+        console.print("[dim]Hidden checks with fresh inputs decide the marks; they are not run here.[/dim]")
+        needs_work = any(one.needs_work for one in checked)
+    raise typer.Exit(1 if needs_work else 0)
+
+
+def _limits(timeout: float) -> Limits:
+    from autograder.engine import Limits
+
+    return Limits(cell_seconds=timeout, total_seconds=max(300.0, 10 * timeout))
+
+
+def _report_folder(course: Path | None) -> Path:
+    """Reports of another course stand beside it, those of this one in build/report."""
+    return course / "report" if course is not None else Project.find().report
+
+
+def _writable(folder: Path) -> Path:
+    """Make sure before the work begins that its result can be written."""
+    from autograder.intake import IntakeError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = folder / ".trial"
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise IntakeError(f"Reports cannot be written to {folder} ({error.strerror}). Name another --out.") from error
+    return folder
+
+
+def _write_and_print(console: Console, tree: CourseTree, database: str, folder: Path) -> None:
+    from autograder.feedback import write_feedback
+    from autograder.reports import gather, write_reports
+
+    gathered = gather(tree, database)
+    write_reports(gathered, folder)
+    index = write_feedback(gathered, folder)
+    _print_class(console, gathered)
+    console.print(Text.assemble("Marks: ", (str(folder / "marks.csv"), "bold"), " and marks.json"), soft_wrap=True)
+    console.print(Text.assemble("Feedback pages: ", (str(index), "bold")), soft_wrap=True)
+
+
+def _print_class(console: Console, gathered: ClassReport) -> None:
+    if not gathered.students:
+        console.print("Nothing has been graded in this course yet.")
+    for one in gathered.lessons:
+        table = _class_table(one)
+        width = console.measure(table, options=console.options.update(max_width=10_000)).maximum
+        if width > console.width:
+            table.box, table.padding, table.pad_edge = None, (0, 1, 0, 0), False
+        console.print(table)
+    if gathered.lessons:
+        console.print(
+            "[green]✓ passed[/green]  [yellow]◐ partly[/yellow]  [red]✗ failed[/red]  [red]! error[/red]  "
+            "[red]∞ timed out[/red]  [red]× crashed[/red]  [red]⊘ refused[/red]  [dim]○ not attempted[/dim]  "
+            "[blue]… to mark[/blue]"
+        )
+
+
+_SYMBOLS = {
+    "passed": "✓",
+    "marked": "✓",
+    "partly passed": "◐",
+    "failed": "✗",
+    "error": "!",
+    "timed out": "∞",
+    "crashed": "×",
+    "out of memory": "×",
+    "refused": "⊘",
+    "not attempted": "○",
+    "needs marking": "…",
+}
+
+
+def _class_table(one: LessonReport) -> Table:
+    from rich.table import Table
+
+    from autograder.outcomes import plain_text
+    from autograder.reports import points_text
+
+    table = Table(title=Text(one.lesson.title))
+    longest = max(len(student.student) for student in one.students)
+    table.add_column("Student", overflow="fold", min_width=min(longest, 12))
+    for exercise in one.lesson.exercises:
+        table.add_column(Text(f"{exercise.label}\n/{exercise.max_points:g}"), justify="right", no_wrap=True)
+    table.add_column(Text(f"Total\n/{one.max_points:g}"), justify="right", no_wrap=True)
+    table.add_column("State", min_width=9)
+    for student in one.students:
+        results = {result.exercise.grade_id: result for result in student.exercises}
+        cells = []
+        for exercise in one.lesson.exercises:
+            result = results.get(exercise.grade_id)
+            if result is None:
+                cells.append(Text("–", style="dim"))
+                continue
+            status = str(result.status)
+            points = "" if result.points is None else f" {points_text(result.points)}"
+            cells.append(Text(f"{_SYMBOLS[status]}{points}", style=_STYLES.get(status, "red")))
+        total = Text("–" if student.total is None else points_text(student.total), style="bold")
+        table.add_row(Text(plain_text(student.student)), *cells, total, _state(student))
+    return table
+
+
+def _state(student: StudentReport) -> Text:
+    styles = {"graded": "green", "to mark": "blue"}
+    words = f"{student.to_mark} to mark" if student.state == "to mark" else student.state
+    return Text(words, style=styles.get(student.state, "red"))
+
+
+def _print_run(console: Console, run: GradingRun) -> None:
+    from autograder.outcomes import plain_text
+    from autograder.reports import points_text
+
+    for change in run.changes:
+        before, after = change.before, change.after
+        what = f"{points_text(before.points)} → {points_text(after.points)} ({before.status} → {after.status})"
+        console.print(Text(f"{change.student}, {change.lesson}, {change.exercise}: {what}; {change.cause}"))
+    for problem in run.problems:
+        place = f"{plain_text(problem.student)} ({plain_text(problem.path.name)})"
+        console.print(Text.assemble(("not graded: ", "red"), (place, "bold"), f": {plain_text(problem.reason)}"))
+    n_due = len(run.graded)
+    each = f", {sum(one.seconds for one in run.graded) / n_due:.1f} s a submission" if n_due else ""
+    console.print(
+        f"{n_due} graded, {len(run.unchanged)} unchanged, {len(run.problems)} not graded in {run.seconds:.1f} s{each}."
+    )
+
+
+@contextmanager
+def _progress(console: Console, total: int) -> Iterator[Callable[[str], None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("Grading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("Grading", total=total)
+
+        def advance(_student: str) -> None:
+            progress.advance(task)
+
+        yield advance
+
+
+@contextmanager
+def _refusals_explained(console: Console) -> Iterator[None]:
+    """Show why the command cannot be done as one panel, and exit with code 2."""
+    from rich.panel import Panel
+
+    from autograder.course_tree import CourseError
+    from autograder.gradebook import GradebookError
+    from autograder.intake import IntakeError, UnreadableNotebookError
+
+    try:
+        yield
+    except (CourseError, GradebookError, IntakeError, UnreadableNotebookError, ProjectNotFoundError) as error:
+        console.print(Panel(Text(str(error)), title="Not done", border_style="red"))
+        raise typer.Exit(2) from error

@@ -1,0 +1,202 @@
+"""Reading what students hand in: honest variants are read, everything else gets a reason of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_course import ALL_RIGHT, LESSON, hand_in, submission, write_course
+
+from autograder.course_tree import CourseError, CourseTree
+from autograder.intake import (
+    IntakeError,
+    UnreadableNotebookError,
+    collect,
+    parse_notebook,
+    valid_student_id,
+)
+
+HONEST = submission(ALL_RIGHT)
+TEXT = json.dumps(HONEST)
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> CourseTree:
+    return write_course(tmp_path / "course")
+
+
+def answers_of(content: bytes) -> dict[str, str]:
+    cells = parse_notebook(content)
+    return {cell.grade_id: cell.source for cell in cells if cell.grade_id in ALL_RIGHT}
+
+
+def as_nbformat_3() -> bytes:
+    cells = []
+    for cell in HONEST["cells"]:
+        old = {"cell_type": cell["cell_type"], "metadata": cell["metadata"]}
+        old["input" if cell["cell_type"] == "code" else "source"] = cell["source"].splitlines(keepends=True)
+        cells.append(old)
+    return json.dumps({"nbformat": 3, "nbformat_minor": 0, "worksheets": [{"cells": cells}]}).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TEXT.encode(),
+        b"\xef\xbb\xbf" + TEXT.encode(),
+        TEXT.encode("utf-16"),
+        TEXT.encode("utf-16-le"),
+        TEXT.encode("utf-32"),
+        json.dumps({**HONEST, "nbformat_minor": 2}).encode(),
+        json.dumps({**HONEST, "nbformat": "four", "metadata": None, "more": 1}).encode(),
+        TEXT.replace('"metadata"', '"x": NaN, "y": 1e400, "metadata"').encode(),
+        as_nbformat_3(),
+    ],
+    ids=["utf-8", "byte order mark", "utf-16", "utf-16 bare", "utf-32", "old minor", "odd head", "NaN", "nbformat 3"],
+)
+def test_honest_variants_of_a_notebook_are_read_the_same(content: bytes) -> None:
+    assert answers_of(content) == ALL_RIGHT
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b" \n", "empty"),
+        (b"{}", "no list of cells"),
+        (b"[]", "JSON list, not a notebook"),
+        (b"null", "not a notebook"),
+        (b'"text"', "JSON str"),
+        (b"not json", "not valid JSON"),
+        (b'{"cells": [', "not valid JSON"),
+        (b"\xff\xfe\x00", "not text"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "not"),
+        (b'{"cells": {}}', "no list of cells"),
+        (b'{"cells": []}', "no cells"),
+        (b'{"cells": [3]}', "cell 1 is a JSON int"),
+        (b'{"cells": [{"source": 3}]}', "cell 1 has a source that is not text"),
+        (b'{"cells": [{"source": ["a", 1]}]}', "not text"),
+        (b"<<<<<<< HEAD\n" + TEXT.encode(), "git conflict"),
+        (b"[" * 200_000, "nested too deeply"),
+        (json.dumps({"cells": [{"source": "x" * 1_000_001}]}).encode(), "1000001 characters"),
+    ],
+)
+def test_what_is_no_notebook_gets_its_reason(content: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableNotebookError, match=reason):
+        parse_notebook(content)
+
+
+def test_wrong_types_in_metadata_are_no_grade_ids() -> None:
+    wrong: list[Any] = [None, 3, [], {"nbgrader": 3}, {"nbgrader": {"grade_id": ["double"]}}]
+    content = json.dumps({"cells": [{"cell_type": "code", "source": "1", "metadata": one} for one in wrong]})
+    assert [cell.grade_id for cell in parse_notebook(content.encode())] == [None] * len(wrong)
+
+
+def test_lone_surrogates_do_not_stop_anything_later() -> None:
+    (cell,) = parse_notebook(b'{"cells": [{"cell_type": "code", "source": "x = \'\\ud800\'"}]}')
+    assert cell.source.encode("utf-8") == "x = '\ufffd'".encode()
+
+
+@pytest.mark.parametrize("name", ["ada", "müller", "a.b-c_d@uni.example", "12345", "Anna O'Neill", "x" * 100, "李"])
+def test_ids_that_universities_use_are_accepted(name: str) -> None:
+    assert valid_student_id(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "../x", "a/b", "a\\b", "=1+1", "+1", "-x", "@x", "a,b", "a\nb", "a\x00b", "<b>", "{x}", "a..b"]
+    + ["a\u202eb", "x" * 101, " a", "a ", "`id`", '"', "*"],
+)
+def test_ids_that_mean_something_to_a_shell_a_sheet_or_a_browser_are_refused(name: str) -> None:
+    with pytest.raises(IntakeError, match="cannot be a student id"):
+        valid_student_id(name)
+
+
+def test_a_tree_of_submissions_is_collected_with_a_reason_for_what_is_not(course: CourseTree) -> None:
+    tree = course.submitted
+    hand_in(tree, "ada", HONEST)
+    hand_in(tree, "bob", HONEST, name="01_small (1)")
+    hand_in(tree, "cyd", b"{}")
+    hand_in(tree, "dan", {"cells": [{"cell_type": "code", "source": "x = 1", "metadata": {}}]})
+    (tree / "eve" / LESSON).mkdir(parents=True)
+    (tree / "=cmd").mkdir()
+    (tree / ".git").mkdir()
+    found, problems = collect([tree], course)
+    assert [(one.student, str(one.lesson)) for one in found] == [("ada", LESSON), ("bob", LESSON)]
+    assert found[1].notes == ("handed in as 01_small (1).ipynb",)
+    reasons = {problem.student: problem.reason for problem in problems}
+    assert set(reasons) == {"cyd", "dan", "eve", "=cmd"}
+    assert "no list of cells" in reasons["cyd"]
+    assert "no answer cell" in reasons["dan"]
+    assert "no notebook" in reasons["eve"]
+    assert "cannot be a student id" in reasons["=cmd"]
+
+
+def test_of_two_notebooks_the_one_with_the_lessons_name_counts(course: CourseTree) -> None:
+    hand_in(course.submitted, "ada", HONEST)
+    hand_in(course.submitted, "ada", submission({}), name="01_small-Copy1")
+    hand_in(course.submitted, "ada", b"scratch", name="Untitled")
+    found, problems = collect([course.submitted], course)
+    assert [one.path.name for one in found] == ["01_small.ipynb"]
+    assert problems == []
+
+
+def test_two_different_renamed_notebooks_are_not_guessed_between(course: CourseTree) -> None:
+    hand_in(course.submitted, "ada", HONEST, name="one")
+    hand_in(course.submitted, "ada", submission({}), name="two")
+    found, problems = collect([course.submitted], course)
+    assert found == []
+    assert "2 different notebooks" in problems[0].reason
+    assert "one.ipynb, two.ipynb" in problems[0].reason
+
+
+def test_links_are_not_followed(course: CourseTree, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.ipynb"
+    secret.write_text(TEXT)
+    folder = course.submitted / "ada" / LESSON
+    folder.mkdir(parents=True)
+    (folder / f"{LESSON}.ipynb").symlink_to(secret)
+    (course.submitted / "bob").symlink_to(tmp_path)
+    found, problems = collect([course.submitted], course)
+    assert found == []
+    assert ["link" in problem.reason for problem in problems] == [True, True]
+
+
+def test_a_single_notebook_needs_an_id_that_is_one(course: CourseTree, tmp_path: Path) -> None:
+    path = tmp_path / "01_small (1).ipynb"
+    path.write_text(TEXT)
+    with pytest.raises(IntakeError, match="--student"):
+        collect([path], course)
+    found, _ = collect([path], course, student="ada")
+    assert [one.student for one in found] == ["ada"]
+    in_tree = hand_in(tmp_path / "tree", "bob", HONEST)
+    found, _ = collect([in_tree], course)
+    assert [one.student for one in found] == ["bob"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("class.zip", "archive"), ("notes.txt", "not a notebook"), ("absent", "nothing at")]
+)
+def test_places_that_cannot_be_graded_are_named(course: CourseTree, tmp_path: Path, name: str, message: str) -> None:
+    if name != "absent":
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(IntakeError, match=message):
+        collect([tmp_path / name], course)
+
+
+def test_an_empty_tree_and_a_folder_that_is_no_course_are_explained(course: CourseTree, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(IntakeError, match="holds no submissions"):
+        collect([tmp_path / "empty"], course)
+    with pytest.raises(CourseError, match="autograder build"):
+        CourseTree.open(tmp_path / "empty")
+
+
+def test_a_huge_file_is_refused_by_size_alone(course: CourseTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograder.intake.MAX_NOTEBOOK_BYTES", 100)
+    hand_in(course.submitted, "ada", HONEST)
+    found, problems = collect([course.submitted], course)
+    assert found == []
+    assert "the limit is" in problems[0].reason
