@@ -107,15 +107,18 @@ def read_cells(path: Path) -> tuple[dict[str, Any], list[Cell]]:
     marker_lines = [number for number, line in enumerate(text.split("\n"), start=1) if _CELL_MARKER.match(line)]
     # jupytext wants a list; the course writes tags="demo".
     notebook = jupytext.reads(_STRING_TAGS.sub(_tags_as_list, text), fmt="py:percent")
-    if len(notebook.cells) != len(marker_lines):
+    found = list(notebook.cells)
+    if found and not found[0].source.strip() and len(found) == len(marker_lines) + 1:
+        del found[0]  # blank lines before the first marker
+    if len(found) != len(marker_lines):
         where = marker_lines[0] if marker_lines else 1
         message = (
-            f"has {len(marker_lines)} lines that start with `# %%` but {len(notebook.cells)} cells. Begin every cell "
+            f"has {len(marker_lines)} lines that start with `# %%` but {len(found)} cells. Begin every cell "
             "with a marker, put the header under `jupyter:`, and indent a `# %%` that stands in a string."
         )
         raise SourceError([Problem(path, where, "", message)])
     cells = []
-    for index, (line, cell) in enumerate(zip(marker_lines, notebook.cells, strict=True)):
+    for index, (line, cell) in enumerate(zip(marker_lines, found, strict=True)):
         keys = {name: value for name, value in cell.metadata.items() if name not in _JUPYTEXT_KEYS}
         cells.append(Cell(index, line, cell.cell_type, cell.source, keys))
     return dict(notebook.metadata), cells

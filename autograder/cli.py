@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from autograder.grading_commands import check, grade, report
 from autograder.project import Project, ProjectNotFoundError
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ def sample(
         tree = out or project.course / "submitted"
         n_written = sum(submission.written for submission in made)
         console.print(f"Sample class: {len(made)} submissions in {tree}, {n_written} of them new or changed")
+
+
+app.command()(grade)
+app.command()(check)
+app.command()(report)
 
 
 @contextmanager

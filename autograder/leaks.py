@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import io
+import keyword
 import re
 import tokenize
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ class Leak:
 
     secret: Secret
     place: str
+    cell: int | None = None
+    """Index of the cell, if it is one."""
 
     def __str__(self) -> str:
         """Say what leaked where."""
@@ -58,11 +61,11 @@ def find_leaks(notebook: Any, lesson: Lesson) -> list[Leak]:
     leaks = []
     secrets = lesson_secrets(lesson)
     hint_ids = {f"hints_{key}" for key in lesson.keys}
-    for number, cell in enumerate(notebook["cells"], start=1):
-        place = f"cell {number} (id {cell.get('id', 'none')})"
+    for index, cell in enumerate(notebook["cells"]):
+        place = f"cell {index + 1} (id {cell.get('id', 'none')})"
         shown = [text for part, text in _strings(cell) if part != "source" or cell.get("id") not in hint_ids]
         code = cell["source"] if cell["cell_type"] == "code" else ""
-        leaks += [Leak(secret, place) for secret in _found_in(secrets, shown, code)]
+        leaks += [Leak(secret, place, index) for secret in _found_in(secrets, shown, code)]
     elsewhere = [text for _, text in _strings(notebook.get("metadata", {}))]
     leaks += [Leak(secret, "the notebook's metadata") for secret in _found_in(secrets, elsewhere, "")]
     return leaks
@@ -167,8 +170,8 @@ def _numbered_statements(code: str) -> list[tuple[int, str]]:
 
 
 def _weight(statement: str) -> int:
-    """Count a statement's names, numbers, strings and operators; brackets, commas, dots and ``=`` weigh nothing."""
-    weightless = set("()[]{},.:;=")
+    """Count a statement's names, numbers, strings and operators; keywords, brackets, commas and ``=`` weigh nothing."""
+    weightless = {*keyword.kwlist, *"()[]{},.:;="}
     weighty = (tokenize.NAME, tokenize.NUMBER, tokenize.STRING, tokenize.OP)
     return sum(token.type in weighty and token.string not in weightless for token in _tokens(statement))
 

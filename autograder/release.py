@@ -137,7 +137,7 @@ def checked_release(made: bytes, lesson: Lesson) -> bytes:
     notebook = parse_notebook(made)
     problems = [Problem(lesson.path, line, key, message) for line, key, message in _differences(notebook, lesson)]
     for leak in find_leaks(notebook, lesson):
-        line = next(cell.line for cell in lesson.cells if cell.key == leak.secret.key)
+        line = lesson.cells[leak.cell].line if leak.cell is not None and leak.cell < len(lesson.cells) else 1
         problems.append(Problem(lesson.path, line, leak.secret.key, f"the release would leak: {leak}"))
     if problems:
         raise SourceError(problems)

@@ -296,7 +296,7 @@ def test_a_leak_through_another_cell_of_the_source_is_refused(tmp_path):
     )
     path = tmp_path / FIXTURE.name
     path.write_text(source, "utf-8")
-    with pytest.raises(SourceError, match="the release would leak: a solution line of `energy`"):
+    with pytest.raises(SourceError, match=r":69 \[energy\] the release would leak: a solution line"):
         release_bytes(read_lesson(path))
 
 
