@@ -25,9 +25,7 @@ from .notebook_files import write_text
 from .outcomes import Status, plain_text
 from .reports import ClassReport, StudentReport, points_text
 
-CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-)
+CONTENT_SECURITY_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 _FORMATTING_TAGS: Final = frozenset(
     {"p", "br", "hr", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
@@ -66,9 +64,7 @@ def write_feedback(report: ClassReport, folder: Path) -> Path:
 
 def student_page(report: ClassReport, student: str) -> str:
     """Return one student's page as HTML; it holds no hidden test and nobody else's work."""
-    lessons = [
-        (one, result) for one in report.lessons for result in one.students if result.student == student
-    ]
+    lessons = [(one, result) for one in report.lessons for result in one.students if result.student == student]
     strays = [problem for problem in report.strays if problem.student == student]
     return _template("student.html").render(student=student, lessons=lessons, strays=strays)
 

@@ -120,9 +120,7 @@ def _student_of(notebook: Path, course: CourseTree) -> str:
     return valid_student_id(full.parent.parent.name if in_a_tree else full.stem)
 
 
-def _collect_tree(
-    tree: Path, course: CourseTree, submissions: list[Submission], problems: list[Problem]
-) -> None:
+def _collect_tree(tree: Path, course: CourseTree, submissions: list[Submission], problems: list[Problem]) -> None:
     students = sorted(entry for entry in tree.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not students:
         raise IntakeError(f"{tree} holds no submissions: expected folders <student>/<lesson>/<notebook>.ipynb inside.")

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
 
 from autograder.course_tree import CourseTree
+from autograder.gradebook import quiet_nbgrader
 
 LESSON = "01_small"
 
@@ -59,7 +62,9 @@ def nbgrader(grade_id: str, *, points: float | None = None, solution: bool = Fal
     return found | ({"points": points} if points is not None else {})
 
 
-def cell(kind: str, source: str, number: int, metadata: dict[str, Any] | None = None, tags: tuple[str, ...] = ()) -> Any:
+def cell(
+    kind: str, source: str, number: int, metadata: dict[str, Any] | None = None, tags: tuple[str, ...] = ()
+) -> Any:
     made: dict[str, Any] = {"cell_type": kind, "id": f"cell-{number:02d}", "source": source, "metadata": {}}
     if kind == "code":
         made |= {"outputs": [], "execution_count": None}
@@ -95,6 +100,17 @@ def notebook(cells: list[Any]) -> dict[str, Any]:
     return {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": cells}
 
 
+@cache
+def empty_gradebook() -> bytes:
+    """A new gradebook: nbgrader starts another program for each, so the tests make one and copy it."""
+    from nbgrader.api import Gradebook
+
+    with TemporaryDirectory() as folder, quiet_nbgrader():
+        path = Path(folder) / "gradebook.db"
+        Gradebook(f"sqlite:///{path}").close()
+        return path.read_bytes()
+
+
 def write_course(root: Path, **options: Any) -> CourseTree:
     """Write source and release of the small lesson as nbgrader lays them out, checksums included."""
     from nbgrader.preprocessors import ComputeChecksums
@@ -105,6 +121,8 @@ def write_course(root: Path, **options: Any) -> CourseTree:
         path = root / step / LESSON / f"{LESSON}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(made, path)
+    if not (root / "gradebook.db").exists():
+        (root / "gradebook.db").write_bytes(empty_gradebook())
     return CourseTree.open(root)
 
 

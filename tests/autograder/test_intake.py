@@ -106,8 +106,10 @@ def test_ids_that_universities_use_are_accepted(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "../x", "a/b", "a\\b", "=1+1", "+1", "-x", "@x", "a,b", "a\nb", "a\x00b", "<b>", "{x}", "a..b"]
-    + ["a\u202eb", "x" * 101, " a", "a ", "`id`", '"', "*"],
+    [
+        *["", ".", "..", "../x", "a/b", "a\\b", "=1+1", "+1", "-x", "@x", "a,b", "a\nb", "a\x00b"],
+        *["<b>", "{x}", "a..b", "a\u202eb", "x" * 101, " a", "a ", "`id`", '"', "*"],
+    ],
 )
 def test_ids_that_mean_something_to_a_shell_a_sheet_or_a_browser_are_refused(name: str) -> None:
     with pytest.raises(IntakeError, match="cannot be a student id"):

@@ -103,8 +103,17 @@ def retype_answer(notebook: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "tamper",
-    [delete_tests, duplicate_test, retype_test, forge_points, tag_test, empty_test, reorder, foreign_kernel]
-    + [retype_answer],
+    [
+        delete_tests,
+        duplicate_test,
+        retype_test,
+        forge_points,
+        tag_test,
+        empty_test,
+        reorder,
+        foreign_kernel,
+        retype_answer,
+    ],
 )
 def test_tampering_with_the_structure_changes_nothing(lesson: Lesson, tamper: Any) -> None:
     notebook = handed_in()
@@ -177,4 +186,3 @@ def test_nothing_of_the_instructors_notebook_is_changed(lesson: Lesson) -> None:
     before = copy.deepcopy(lesson.source)
     rebuilt(lesson, handed_in())
     assert lesson.source == before
-
