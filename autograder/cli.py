@@ -57,12 +57,14 @@ def build(
                 from autograder.bundle import write_bundle
 
                 n_files = len(write_bundle(project, chosen, bundle))
-                console.print(f"Bundle for students: {bundle} ({n_files} files, {bundle.stat().st_size / 1e6:.1f} MB)")
+                size_mb = bundle.stat().st_size / 1e6
+                console.print(f"Bundle for students: {bundle} ({n_files} files, {size_mb:.1f} MB)", soft_wrap=True)
             if nbgrader:
                 from autograder.instructor_tree import write_instructor_tree
 
                 n_files = len(write_instructor_tree(project, chosen, nbgrader, force=force))
-                console.print(f"nbgrader course: {nbgrader} ({n_files} files written); read INSTRUCTOR.md there")
+                message = f"nbgrader course: {nbgrader} ({n_files} files written); read INSTRUCTOR.md there"
+                console.print(message, soft_wrap=True)
 
 
 @app.command()
@@ -87,7 +89,8 @@ def sample(
         made = make_sample_class(project, read_lessons(sources), answers=folder, out=out)
         tree = out or project.course / "submitted"
         n_written = sum(submission.written for submission in made)
-        console.print(f"Sample class: {len(made)} submissions in {tree}, {n_written} of them new or changed")
+        message = f"Sample class: {len(made)} submissions in {tree}, {n_written} of them new or changed"
+        console.print(message, soft_wrap=True)
 
 
 app.command()(grade)
@@ -158,5 +161,6 @@ def _print_summary(console: Console, rows: list[BuiltLesson]) -> None:
         if row.state == "answers kept":
             console.print(
                 f"[yellow]notebooks/{row.name}.ipynb holds answers and was left as it is. "
-                "Move it away, or replace it with --force.[/yellow]"
+                "Move it away, or replace it with --force.[/yellow]",
+                soft_wrap=True,
             )

@@ -5,9 +5,10 @@ An answer file is py:percent. Its first cell says who this is::
     # %% [markdown] start="reference" about="Wraps around: pads to len(x) only"
 
 ``start="reference"`` takes the answers that the file does not give from the solution, ``start="blank"`` leaves them as
-released; ``file_name="01_convolution_stft (1).ipynb"`` renames the notebook. Each further cell answers one exercise or
-question (``# %% answer="convolve_full"``, ``# %% [markdown] answer="why_length"``) or is a code cell of the student's
-own, put after an answer cell (``# %% after="convolve_full"``).
+released, and ``blank="overlap_add cost"`` leaves just these as released. ``file_name="01_convolution_stft (1).ipynb"``
+renames the notebook. Each further cell answers one exercise or question (``# %% answer="convolve_full"``,
+``# %% [markdown] answer="why_length"``) or is a code cell of the student's own, put after an answer cell
+(``# %% after="convolve_full"``).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ MANUAL: Final = "manual"
 RECORD: Final = ".sample_class.json"
 """Lists the notebooks that the sample class consists of, so that one whose answer file has gone is removed."""
 
-_HEAD_KEYS: Final = {"start", "about", "file_name"}
+_HEAD_KEYS: Final = {"start", "about", "blank", "file_name"}
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,10 @@ class SampleStudent:
     start: Literal["reference", "blank"]
     file_name: str
     answers: dict[str, str]
-    own_cells: tuple[tuple[str, str], ...]
+    own_cells: tuple[tuple[str, str], ...] = ()
     """The student's own code cells, as (key of the answer cell before it, source)."""
+    blank: tuple[str, ...] = ()
+    """Keys left as released although the others start from the reference."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ def read_student(path: Path, lesson: Lesson) -> SampleStudent:
         file_name=head.keys.get("file_name", f"{lesson.name}.ipynb"),
         answers={cell.keys["answer"]: cell.source for cell in rest if "answer" in cell.keys},
         own_cells=tuple((cell.keys["after"], cell.source) for cell in rest if "after" in cell.keys),
+        blank=tuple(head.keys.get("blank", "").split()),
     )
 
 
@@ -113,15 +117,19 @@ def _student_problems(path: Path, cells: Sequence[Cell], lesson: Lesson) -> list
         problems.append(Problem(path, head.line, "", f"file_name={file_name!r} is no name of a notebook"))
     if set(head.keys) - _HEAD_KEYS:
         problems.append(Problem(path, head.line, "", f"unknown keys {', '.join(sorted(set(head.keys) - _HEAD_KEYS))}"))
+    known = ", ".join(lesson.keys)
+    left_blank = str(head.keys.get("blank", "")).split()
+    for key in left_blank:
+        if key not in lesson.keys:
+            problems.append(Problem(path, head.line, key, f"{lesson.name} has no such exercise; it has {known}"))
     written = {item.key for item in lesson.written}
-    seen = set()
+    seen = set(left_blank)
     for cell in rest:
         if len(cell.keys) != 1 or not {"answer", "after"} & cell.keys.keys():
             problems.append(Problem(path, cell.line, "", 'a cell needs exactly one of answer="…" and after="…"'))
             continue
         ((role, key),) = cell.keys.items()
         if key not in lesson.keys:
-            known = ", ".join(lesson.keys)
             problems.append(Problem(path, cell.line, str(key), f"{lesson.name} has no such exercise; it has {known}"))
         elif role == "after" and not cell.is_code:
             problems.append(Problem(path, cell.line, key, "a cell of the student's own is a code cell"))
@@ -129,8 +137,9 @@ def _student_problems(path: Path, cells: Sequence[Cell], lesson: Lesson) -> list
             expected = "[markdown]" if key in written else "code"
             problems.append(Problem(path, cell.line, key, f"the answer must be a {expected} cell"))
         if role == "answer" and key in seen:
-            problems.append(Problem(path, cell.line, str(key), "answered twice"))
-        seen.add(key if role == "answer" else None)
+            problems.append(Problem(path, cell.line, str(key), "answered twice, or answered and left blank"))
+        if role == "answer":
+            seen.add(key)
     return problems
 
 
@@ -150,6 +159,7 @@ def submission_bytes(student: SampleStudent, lesson: Lesson, release: bytes) -> 
     if student.start == "reference":
         answers = {exercise.key: exercise.answer for exercise in lesson.exercises}
         answers |= {item.key: item.model_answer for item in lesson.written}
+        answers = {key: answer for key, answer in answers.items() if key not in student.blank}
     answers |= student.answers
     notebook = parse_notebook(release)
     cells: list[Any] = []
@@ -227,8 +237,9 @@ def read_expected_marks(folder: Path, lesson: Lesson) -> dict[str, dict[str, flo
     """Read the table of the marks that each student of the sample class must get.
 
     Args:
-        folder: holds ``marks.csv``: a column ``student``, then one a key of the lesson in its order; written questions
-            hold ``manual``. It also holds the answer files, and both must name the same students.
+        folder: holds ``marks.csv``: a column ``student``, then one a key of the lesson in its order. A written question
+            has ``manual``, or 0 where it was left blank. The folder also holds the answer files, and both must name
+            the same students.
         lesson: the lesson.
     Returns:
         student → key → points, ``None`` where a marker decides.
@@ -251,9 +262,11 @@ def read_expected_marks(folder: Path, lesson: Lesson) -> dict[str, dict[str, flo
             raise ValueError(f"{path}:{number} names {student} a second time")
         table[student] = {}
         for key, mark in zip(lesson.keys, marks, strict=True):
-            if (mark == MANUAL) != (key not in points):
-                raise ValueError(f"{path}:{number} [{key}] is {mark!r}; written questions, and only they, are {MANUAL}")
-            table[student][key] = None if mark == MANUAL else _points(mark, points[key], f"{path}:{number} [{key}]")
+            if mark == MANUAL and key in points:
+                raise ValueError(f"{path}:{number} [{key}] is {mark!r}, but its tests decide; expected points")
+            # A written answer that was left blank gets its 0 without a marker.
+            place = f"{path}:{number} [{key}]"
+            table[student][key] = None if mark == MANUAL else _points(mark, points.get(key, 0), place)
     students = {path.stem for path in folder.glob("*.py")}
     if students != set(table):
         alone = ", ".join(sorted(students ^ set(table)))

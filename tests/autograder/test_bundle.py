@@ -15,8 +15,10 @@ from pathlib import Path, PurePosixPath
 import pytest
 from fixture_project import FIXTURE, REPOSITORY, make_project
 from nbgrader.api import Gradebook
+from typer.testing import CliRunner
 
 from autograder.bundle import FOLDER, bundle_files, bundle_leaks, write_bundle, zip_bytes
+from autograder.cli import app
 from autograder.files import content_hash
 from autograder.gradebook import quiet_nbgrader
 from autograder.instructor_tree import RECORD, instructor_files, write_instructor_tree
@@ -219,7 +221,7 @@ def test_stock_nbgrader_releases_and_grades_it(project, lesson, tmp_path):
     released = parse_notebook((tmp_path / "release" / NAME / f"{NAME}.ipynb").read_bytes())
     stub = next(cell["source"] for cell in released["cells"] if cell["id"] == "energy")
     assert stub.endswith("    # YOUR CODE HERE\n    raise NotImplementedError()")
-    honest = SampleStudent("ada", NAME, "all right", "reference", f"{NAME}.ipynb", {}, ())
+    honest = SampleStudent("ada", NAME, "all right", "reference", f"{NAME}.ipynb", {})
     handed_in = tmp_path / "submitted" / "ada" / NAME / f"{NAME}.ipynb"
     handed_in.parent.mkdir(parents=True)
     handed_in.write_bytes(
@@ -236,3 +238,17 @@ def test_the_tree_holds_the_same_lesson_as_the_release(project, lesson):
     content = instructor_files(project, [lesson])[f"source/{NAME}/{NAME}.ipynb"]
     ids = [cell["id"] for cell in json.loads(content)["cells"]]
     assert ids == [cell["id"] for cell in json.loads(release_bytes(lesson))["cells"]]
+
+
+@pytest.mark.slow
+def test_the_command_writes_both(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("COLUMNS", "200")
+    arguments = ["build", "--bundle", str(tmp_path / "b.zip"), "--nbgrader", str(tmp_path / "course")]
+    result = CliRunner().invoke(app, [*arguments, "--course", str(tmp_path / "tree")])
+    assert result.exit_code == 0, result.output
+    assert zipfile.is_zipfile(tmp_path / "b.zip")
+    assert (tmp_path / "tree" / "release" / NAME / f"{NAME}.ipynb").is_file()
+    (tmp_path / "course" / "INSTRUCTOR.md").write_text("my notes", "utf-8")
+    refused = CliRunner().invoke(app, [*arguments, "--course", str(tmp_path / "tree")])
+    assert (refused.exit_code, "INSTRUCTOR.md" in refused.output) == (1, True)

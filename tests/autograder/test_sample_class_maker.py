@@ -98,6 +98,13 @@ def test_answers_and_own_cells_stand_in_their_places(lesson, release, answers):
     assert all(metadata[cell["id"]] == cell["metadata"] for cell in released), "a student's tools keep the metadata"
 
 
+def test_some_exercises_may_be_left_blank(lesson, release, tmp_path):
+    path = tmp_path / "fay.py"
+    path.write_text(BLANK.replace('"blank"', '"reference" blank="energy why_decibels"'), "utf-8")
+    made, released = sources(submission_bytes(read_student(path, lesson), lesson, release)), sources(release)
+    assert [key for key in lesson.keys if made[key] == released[key]] == ["energy", "why_decibels"]
+
+
 def test_the_tree_is_nbgraders_and_only_changes_are_written(project, lesson, answers):
     made = make_sample_class(project, [lesson], answers=answers.parent)
     tree = project.course / "submitted"
@@ -144,6 +151,8 @@ def test_a_student_who_left_leaves_but_real_submissions_stay(project, lesson, an
         ("99_fixture (1).ipynb", "../99_fixture.ipynb", 2, "is no name of a notebook"),
         ('file_name="', 'filename="', 2, "unknown keys filename"),
         ('after="energy"\nprint', 'answer="energy"\nprint', 8, "answered twice"),
+        ('about="', 'blank="level" about="', 2, "has no such exercise; it has energy, level_db, why_decibels"),
+        ('about="', 'blank="energy" about="', 4, "answered and left blank"),
         ('[markdown] answer="why_decibels"', 'answer="why_decibels"', 14, "must be a [markdown] cell"),
         ('# %% answer="energy"\ndef', '# %% [markdown] answer="energy"\n# def', 4, "must be a code cell"),
         ('# %% after="energy"\nprint', "# %%\nprint", 8, 'exactly one of answer="…" and after="…"'),
@@ -177,13 +186,14 @@ def test_broken_python_is_a_submission_like_any_other(lesson, release, tmp_path)
     assert made["energy"] == "def energy(x:\n    return 1"
 
 
-TABLE = "student,energy,level_db,why_decibels\nbea,0,0,manual\ncyd,0,0,manual\ndan,2,1.5,manual\n"
+TABLE = "student,energy,level_db,why_decibels\nbea,0,0,manual\ncyd,0,0,0\ndan,2,1.5,manual\n"
 
 
 def test_expected_marks_are_read(answers, lesson):
     (answers / "marks.csv").write_text(TABLE, "utf-8")
     table = read_expected_marks(answers, lesson)
     assert table["dan"] == {"energy": 2, "level_db": 1.5, "why_decibels": None}
+    assert table["cyd"] == {"energy": 0, "level_db": 0, "why_decibels": 0}, "left blank: no marker is needed"
     assert list(table) == ["bea", "cyd", "dan"]
 
 
@@ -193,9 +203,9 @@ def test_expected_marks_are_read(answers, lesson):
         ("energy,level_db", "level_db,energy", r"marks\.csv:1 the columns are"),
         ("dan,2,", "dan,2.5,", r"marks\.csv:4 \[energy\] is 2\.5, expected 0 to 2 points"),
         ("dan,2,", "dan,all,", r"marks\.csv:4 \[energy\] is 'all', expected points"),
-        ("dan,2,", f"dan,{MANUAL},", r"only they, are manual"),
-        ("1.5,manual", "1.5,1", r"\[why_decibels\] is '1'"),
-        ("cyd,0,0,", "cyd,0,", r"marks\.csv:3 has 3 fields, expected 4"),
+        ("dan,2,", f"dan,{MANUAL},", r"\[energy\] is 'manual', but its tests decide"),
+        ("1.5,manual", "1.5,1", r"\[why_decibels\] is 1, expected 0 to 0 points"),
+        ("cyd,0,0,0", "cyd,0,0", r"marks\.csv:3 has 3 fields, expected 4"),
         ("cyd,", "bea,", r"marks\.csv:3 names bea a second time"),
         ("cyd,", "fay,", r"only one of the table and the answer files: cyd, fay"),
     ],
