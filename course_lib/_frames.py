@@ -6,6 +6,7 @@ array ``(n_rows, n_samples)``; the public functions fold their leading axes into
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import os
@@ -13,7 +14,6 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
@@ -30,10 +30,24 @@ def compiled(function: Function) -> Function:
     """Compile a loop over samples at its first call, and keep the machine code on disk.
 
     Sums may be reordered, so that the processor adds several products at once; the global interpreter lock
-    is released, so that two halves of a signal can be worked on by two threads.
+    is released, so that two halves of a signal can be worked on by two threads. The compiler itself is imported at the
+    first call too: it would double the time that importing course_lib takes.
     """
-    decorate = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-    return cast(Function, decorate(function))
+
+    @functools.cache
+    def compile_once() -> Callable[..., Any]:
+        import numba
+
+        return cast(
+            Callable[..., Any],
+            numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})(function),
+        )
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        return compile_once()(*arguments)
+
+    return cast(Function, call)
 
 
 @compiled

@@ -2,7 +2,7 @@
 
 Conventions. Levels are in dB; computation is in float64 whatever the input. A perfect estimate gives +inf, the honest
 value of a ratio whose denominator is zero. A silent reference leaves nothing to compare with and raises
-:class:`SilentSignalError`: never NaN, never a warning.
+:class:`~course_lib.validation.SilentSignalError`: never NaN, never a warning.
 """
 
 from __future__ import annotations
@@ -10,14 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from course_lib.validation import as_signal, describe
-
-
-class SilentSignalError(ValueError):
-    """A signal is silent where a ratio of powers needs one that is not.
-
-    Lesson: 02 §4
-    """
+from course_lib.validation import SilentSignalError, as_signal, describe
 
 
 def snr(reference: ArrayLike, estimate: ArrayLike) -> float | NDArray[np.float64]:

@@ -8,8 +8,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
+class SilentSignalError(ValueError):
+    """A signal is silent where a ratio of powers needs one that is not."""
+
+
 def describe(value: Any) -> str:
-    """Name a value for an error message: type, and shape and dtype where it has them."""
+    """Name a value for an error message: type, and shape and dtype where it has them.
+
+    Args:
+        value: anything.
+    Returns:
+        A few words, without the values of an array.
+    Lesson: 01 §2
+    """
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     return f"{type(value).__name__} {value!r:.60}"
@@ -27,16 +38,32 @@ def as_signal(
 
     Integers and booleans become float64; float32, float64 and (if allowed) complex keep their precision.
     A wrong number of axes, an empty last axis, complex input where it has no meaning, and NaN or
-    infinity are refused with the remedy in the message.
+    infinity are refused with the remedy in the message. Other precisions and byte orders become the nearest of these.
+
+    Args:
+        value: what the caller handed in.
+        name: the caller's name for it, with which the message begins.
+        n_axes: number of axes it must have; any from 1 unless given.
+        allow_complex: whether complex values have a meaning.
+        allow_empty: whether no samples at all have a meaning, as in a stream.
+    Returns:
+        The samples, shape (..., n_samples); the caller's own array where nothing had to change.
+    Raises:
+        ValueError: if the value is no such signal.
+    Lesson: 01 §2
     """
     try:
         signal = np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"{name}: got {describe(value)}, which is not a rectangular array. Pass one array of numbers.") from error
+        raise ValueError(
+            f"{name}: got {describe(value)}, which is not a rectangular array. Pass one array of numbers."
+        ) from error
     if signal.dtype.kind in "iub":
         signal = signal.astype(np.float64)
     if signal.dtype.kind == "c" and not allow_complex:
-        raise ValueError(f"{name}: got {describe(signal)}, expected real samples. Take its real part if that is what you mean.")
+        raise ValueError(
+            f"{name}: got {describe(signal)}, expected real samples. Take its real part if that is what you mean."
+        )
     if signal.dtype.kind not in "fc":
         raise ValueError(f"{name}: got {describe(value)}, expected numbers. Pass a NumPy array of float32 or float64.")
     if signal.dtype == np.float16:
@@ -47,18 +74,32 @@ def as_signal(
     elif not signal.dtype.isnative:
         signal = signal.astype(signal.dtype.newbyteorder("="))
     if signal.ndim == 0 or (n_axes is not None and signal.ndim != n_axes):
-        expected = "at least 1 axis (..., n_samples)" if n_axes is None else f"{n_axes} axis" if n_axes == 1 else f"{n_axes} axes"
-        raise ValueError(f"{name}: got {describe(signal)}, expected {expected}. Select or reshape before the call.")
+        axes = "at least 1 axis (..., n_samples)" if n_axes is None else "1 axis" if n_axes == 1 else f"{n_axes} axes"
+        raise ValueError(f"{name}: got {describe(signal)}, expected {axes}. Select or reshape before the call.")
     if signal.size == 0 and not allow_empty:
         raise ValueError(f"{name}: got {describe(signal)}, expected at least one sample. Check the slice that made it.")
     if not np.isfinite(signal).all():
         n_bad = int(signal.size - np.count_nonzero(np.isfinite(signal)))
-        raise ValueError(f"{name}: {n_bad} of {signal.size} values are NaN or infinite, expected finite samples. Find where they arise before the call.")
+        raise ValueError(
+            f"{name}: {n_bad} of {signal.size} values are NaN or infinite, expected finite samples. "
+            "Find where they arise before the call."
+        )
     return signal
 
 
 def as_positive_integer(value: Any, name: str, *, minimum: int = 1) -> int:
-    """Return ``value`` as a Python ``int`` of at least ``minimum``, or raise ``ValueError``."""
+    """Return ``value`` as a Python ``int`` of at least ``minimum``, or raise ``ValueError``.
+
+    Args:
+        value: what the caller handed in; booleans and floats are no whole numbers.
+        name: the caller's name for it, with which the message begins.
+        minimum: smallest value that has a meaning.
+    Returns:
+        The number.
+    Raises:
+        ValueError: if the value is anything else.
+    Lesson: 01 §5
+    """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < minimum:
         raise ValueError(f"{name}: got {describe(value)}, expected a whole number of at least {minimum}.")
     return int(value)

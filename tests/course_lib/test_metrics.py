@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from course_lib.metrics import SilentSignalError, si_sdr, snr
+from course_lib.metrics import si_sdr, snr
+from course_lib.validation import SilentSignalError
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Speed and agreement of course_lib beside its best-known peers: ``python -m benchmarks [TOPIC ...]``."""

@@ -1,0 +1,96 @@
+"""Cases, and how they are timed.
+
+A topic is a module of this package with functions marked ``@benchmark("topic")``; each takes the length of the signal
+in seconds and yields cases. A case runs several contestants on the same input: ours and peers.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to compute the result; ``run`` does it on prepared input."""
+
+    name: str
+    run: Callable[[], Any]
+    ours: bool = False
+    # Peers of which ours promises a ratio; the others stand in the table for comparison only.
+    counts: bool = True
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task, those who solve it, and the result they should agree on (in float64)."""
+
+    title: str
+    expected: np.ndarray
+    contestants: list[Contestant]
+    limit: float | None = None
+    """Largest ratio of our time to the fastest peer's that is promised, if one is."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one contestant did in one case."""
+
+    contestant: Contestant
+    median_s: float
+    max_error: float
+
+
+Benchmark = Callable[[float], Iterator[Case]]
+TOPICS: dict[str, list[Benchmark]] = {}
+
+
+def benchmark(topic: str) -> Callable[[Benchmark], Benchmark]:
+    """Register a function that yields the cases of a topic."""
+
+    def register(function: Benchmark) -> Benchmark:
+        TOPICS.setdefault(topic, []).append(function)
+        return function
+
+    return register
+
+
+def ours(name: str, run: Callable[[], Any]) -> Contestant:
+    """Enter an algorithm of course_lib."""
+    return Contestant(f"course_lib {name}", run, ours=True)
+
+
+def peer(name: str, run: Callable[[], Any], *, counts: bool = True) -> Contestant:
+    """Enter the function of another library."""
+    return Contestant(name, run, counts=counts)
+
+
+def time_case(case: Case, n_repeats: int) -> list[Timing]:
+    """Time all contestants of a case, in turns, so that whatever else the machine does strikes all alike."""
+    errors = []
+    for contestant in case.contestants:  # the first run also warms up: compiles, plans, fills caches
+        result = np.asarray(contestant.run(), dtype=np.result_type(case.expected, np.float64))
+        n = min(result.shape[-1], case.expected.shape[-1])
+        errors.append(float(np.abs(result[..., :n] - case.expected[..., :n]).max()))
+        contestant.run()
+    seconds: list[list[float]] = [[] for _ in case.contestants]
+    for _ in range(n_repeats):
+        for i, contestant in enumerate(case.contestants):
+            start = time.perf_counter()
+            result = contestant.run()
+            seconds[i].append(time.perf_counter() - start)
+            del result  # giving memory back is part of nobody's time
+    return [
+        Timing(contestant, statistics.median(s), error)
+        for contestant, s, error in zip(case.contestants, seconds, errors, strict=True)
+    ]
+
+
+def fastest_peer_s(timings: list[Timing]) -> float:
+    """Return the median time of the fastest peer that counts."""
+    return min(t.median_s for t in timings if t.contestant.counts and not t.contestant.ours)
