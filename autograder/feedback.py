@@ -15,6 +15,7 @@ from typing import Final
 import nh3
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
 from markupsafe import Markup
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -31,6 +32,7 @@ _FORMATTING_TAGS: Final = frozenset(
     {"p", "br", "hr", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
     | {"h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"}
 )
+_FORMULA = re.compile(r"\$\$.+?\$\$|\$(?=\S)[^$\n]*[^\s$]\$(?!\d)", re.DOTALL)
 _SOLUTION_MARKER = re.compile(r"^\s*### (?:BEGIN|END) (?:SOLUTION|MARK SCHEME)\s*$\n?", re.MULTILINE)
 
 _TONES: Final = {
@@ -78,16 +80,36 @@ def _page_name(student: str) -> str:
 
 
 def safe_markdown(text: str) -> Markup:
-    """Render a student's Markdown: formatting only, no HTML of their own, no picture, no link that runs or submits."""
-    rendered = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).render(plain_text(text))
+    """Render a student's Markdown: formatting only, no HTML of their own, no picture, no link that runs or submits.
+
+    A page that runs nothing cannot typeset formulas, so they are shown as they were typed.
+    """
     cleaned = nh3.clean(
-        rendered,
+        _markdown().render(plain_text(text)),
         tags=set(_FORMATTING_TAGS),
         attributes={"a": {"href"}},
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
     )
     return Markup(cleaned)
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.inline.ruler.before("escape", "formula", _formula)
+    return parser
+
+
+def _formula(state: StateInline, silent: bool) -> bool:
+    """Keep ``$x[k]\\,h[i]$`` whole: Markdown would take its backslashes and underscores for its own."""
+    match = _FORMULA.match(state.src, state.pos)
+    if match is None:
+        return False
+    if not silent:
+        state.push("code_inline", "code", 0).content = match[0]
+    state.pos = match.end()
+    return True
 
 
 def safe_code(text: str) -> Markup:

@@ -160,6 +160,13 @@ def test_formatting_of_written_answers_is_kept() -> None:
     assert 'rel="noopener noreferrer nofollow"' in shown
 
 
+def test_formulas_are_shown_as_typed_and_money_is_no_formula() -> None:
+    shown = safe_markdown(r"$x[k]\,h_1[i]\_$ and $$\sum_k a_k$$ cost $5 or <b>$6</b>")
+    assert r"<code>$x[k]\,h_1[i]\_$</code>" in shown
+    assert r"<code>$$\sum_k a_k$$</code>" in shown
+    assert "cost $5 or &lt;b&gt;$6&lt;/b&gt;" in shown
+
+
 def test_code_is_coloured_and_nothing_is_lost() -> None:
     source = "\n\ndef f(x):\n    return x < 3 and '&amp;'\n"
     shown = safe_code(source)
