@@ -125,8 +125,8 @@ def _cause_of_shorter(got: NDArray[Any], right: NDArray[Any]) -> str:
     if n_got > 0 and _same(got, right[..., :n_got]):
         if n_missing == 1:
             return (
-                "off by one: the last sample is missing, the rest is right. Should the length be N + M − 1, or a "
-                "range end one later?"
+                "off by one: the last sample is missing, the rest is right. Check the formula for the length, and "
+                "where each range ends."
             )
         return (
             f"what came is right, but the last {missing} are missing: did you keep the tail, or drop the last, "
@@ -144,7 +144,7 @@ def _cause_of_shorter(got: NDArray[Any], right: NDArray[Any]) -> str:
             "The full result has a head and a tail."
         )
     if n_missing == 1:
-        return "off by one: one sample too short. Should the length be N + M − 1, or a range end one later?"
+        return "off by one: one sample too short. Check the formula for the length, and where each range ends."
     return f"{missing} too short: was the tail or the last, shorter block dropped?"
 
 
@@ -159,7 +159,7 @@ def _cause_of_longer(got: NDArray[Any], right: NDArray[Any]) -> str:
     if start is not None:
         return f"the right result starts at sample {start}: cut off what stands before it (padding or delay)."
     if n_got == n_right + 1:
-        return "off by one: one sample too long. Should the length be N + M − 1, or a range end one earlier?"
+        return "off by one: one sample too long. Check the formula for the length, and where each range ends."
     return f"{extra} too long: was padding kept, or the length not cut at the end?"
 
 

@@ -29,9 +29,10 @@ class CheckFailed(AssertionError):
         super().__init__("\n  ".join(lines))
 
     def _render_traceback_(self) -> list[str]:
-        """Return what IPython prints instead of a stack: the headline in bold red, then the rest."""
+        """Return what IPython prints instead of a stack: the headline in bold, then the rest."""
         headline, *rest = str(self).split("\n")
-        return ["\n".join([f"\x1b[1;31m✗ {headline}\x1b[0m", *rest])]
+        # Bold without a colour: the front end's own background for errors is red, in the dark theme a dark one.
+        return ["\n".join([f"\x1b[1m✗ {headline}\x1b[0m", *rest])]
 
 
 def passed(message: str) -> None:

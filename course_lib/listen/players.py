@@ -100,7 +100,8 @@ def listen(
     html = (
         '<table role="presentation" '
         'style="border:0;border-collapse:collapse;color:inherit;margin:0;width:100%">'
-        f'<tbody><tr style="background:none;display:flex;flex-wrap:wrap;gap:12px">{cells}</tr></tbody></table>'
+        '<tbody><tr style="background:none;display:grid;gap:12px;'
+        f'grid-template-columns:repeat(auto-fit,minmax(min(220px,100%),1fr))">{cells}</tr></tbody></table>'
     )
     return Players(html, _text(played, rate))
 
@@ -170,7 +171,7 @@ def _images(sounds: list[_Sound], sample_rate: int) -> list[str]:
 def _cell(sound: _Sound, sample_rate: int, image: str) -> str:
     name = escape(sound.name)
     return (
-        '<td style="background:none;border:0;flex:1 1 220px;max-width:420px;min-width:0;padding:0;text-align:left;'
+        '<td style="background:none;border:0;max-width:420px;min-width:0;padding:0;text-align:left;'
         'white-space:normal"><figure style="margin:0">'
         f'<figcaption style="font-weight:bold;overflow-wrap:anywhere">{name}</figcaption>'
         f'<audio controls preload="metadata" aria-label="{name}, {_duration_s(sound, sample_rate)}" '
