@@ -84,9 +84,9 @@ def _normalised(x: NDArray[np.float64], name: str, zero_mean: bool) -> NDArray[n
     x = x / peak
     if zero_mean:
         x = x - x.mean(axis=-1, keepdims=True)
-        # Of a constant only rounding is left.
+        # A constant is all ones or minus ones by now, whose mean is exact.
         residue = _peak(x)
-        _refuse_silence(residue[..., 0] <= 8 * np.finfo(np.float64).eps, name, "constant, so silent without its mean")
+        _refuse_silence(residue[..., 0] == 0, name, "constant, so silent without its mean")
         x = x / residue
     return x
 

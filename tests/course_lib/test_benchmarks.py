@@ -14,8 +14,8 @@ from rich.console import Console
 # The benchmarks are run from the repository and are no installed package.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import benchmarks.__main__ as command_line  # noqa: E402
-from benchmarks.registry import TOPICS, Case, fastest_peer_s, ours, peer, time_case  # noqa: E402
+import benchmarks.__main__ as command_line
+from benchmarks.registry import TOPICS, Case, fastest_peer_s, ours, peer, time_case
 
 command_line.load_topics()
 
