@@ -44,9 +44,7 @@ def list_all() -> None:
 
     def action() -> None:
         states = {part: Counter(report.state for report in corpus.verify_corpus([part])) for part in corpus.PART_NAMES}
-        offline = Table(
-            title="Offline corpus, made on this machine (CC BY 4.0, used in all lessons)", title_justify="left"
-        )
+        offline = Table(title="Offline corpus, made on this machine (CC BY 4.0)", title_justify="left")
         for heading in ("part", "content", "state"):
             offline.add_column(heading)
         for part, counts in states.items():
@@ -54,13 +52,15 @@ def list_all() -> None:
             state = "ready" if not bad else "not built" if counts["missing"] == counts.total() else f"{bad} to repair"
             offline.add_row(part, _CONTENT[part], state)
         console.print(offline)
-        real = Table(title="Real corpora, to fetch by name", title_justify="left")
-        for heading in ("name", "content", "size", "licence", "lessons", "state"):
-            real.add_column(heading)
+        real = Table(title="Real corpora, to fetch by name", title_justify="left", show_lines=True)
+        real.add_column("name and content")
+        for heading in ("size", "licence", "lessons", "state"):
+            real.add_column(heading, max_width=14)
         for entry in registry.CORPORA.values():
             state = "fetched" if registry.is_fetched(entry.name) else "not fetched"
             content = f"{entry.title}. {entry.note}" if entry.note else entry.title
-            real.add_row(entry.name, content, entry.size, entry.licence, " ".join(entry.lessons), state)
+            name = f"[bold]{entry.name}[/]\n{content}"
+            real.add_row(name, entry.size, entry.licence, " ".join(entry.lessons), state)
         console.print(real)
 
     _guarded(action)

@@ -1,11 +1,12 @@
 """Speech synthesis with espeak-ng through ctypes, with the same samples for the same request, always.
 
 espeak-ng keeps state between utterances: the phase of its pitch flutter, a gain that recovers slowly
-after an overload, and more. Three measures make each utterance depend on its request alone, and a test
-holds them to it: the library is initialised anew for every utterance, every voice file sets flutter
-and roughness to zero and uses no breath noise (which draws from the C library's ``rand``), and the
-volume stays below the point where the gain control acts. What is left of the synthesis is integer
-arithmetic, so that the samples do not depend on the processor either.
+after an overload, a queue of commands, and more. Three measures make each utterance depend on its
+request alone, and a test holds them to it: the library is initialised anew and its queue emptied for
+every utterance; every voice file sets flutter and roughness to zero and uses no breath noise (which
+draws from the C library's ``rand``); and the volume stays below the point where the gain control acts.
+What is left of the synthesis is integer arithmetic and exactly rounded sums, so that the samples
+should not depend on the processor either.
 """
 
 from __future__ import annotations
@@ -90,6 +91,11 @@ def _initialise(library: ctypes.CDLL) -> None:
     library.espeak_Terminate()
     if library.espeak_Initialize(_SYNCHRONOUS_OUTPUT, 0, _data_path().encode(), 0) != SAMPLE_RATE_HZ:
         raise SpeechSynthesisError(f"espeak-ng did not start at {SAMPLE_RATE_HZ} Hz with the data in {_data_path()}.")
+    # Translating without speaking (as ``phonemes`` does) leaves commands in espeak-ng's queue, which the next
+    # utterance would obey. An utterance that nobody hears empties it.
+    library.espeak_SetSynthCallback(_SYNTHESIS_CALLBACK())
+    library.espeak_Synth(b"a", 2, 0, 1, 0, _CHARACTERS_ARE_UTF8, None, None)
+    library.espeak_Synchronize()
 
 
 def synthesise(text: str, voice_file: Path, words_per_minute: int) -> NDArray[np.int16]:

@@ -24,6 +24,7 @@ RT60_TOLERANCE: Final = 0.05
 
 _MOST_CORRECTIONS: Final = 12
 _FADE_S: Final = 0.02
+_HIGHPASS_HZ: Final = 20.0
 _MOST_IMAGES: Final = 4e7
 
 
@@ -142,6 +143,8 @@ def _image_sources(
     sample_rate: int,
 ) -> list[list[NDArray[np.float64]]]:
     """Run the simulation and return one response for each microphone and source, the filters' delay removed."""
+    import scipy.signal
+
     pra = _pyroomacoustics()
     room = pra.ShoeBox(
         list(dimensions_m), fs=sample_rate, materials=pra.Material(absorption), max_order=order, air_absorption=False
@@ -150,10 +153,18 @@ def _image_sources(
     for position in sources:
         room.add_source(list(position))
     room.add_microphone_array(microphones.T)
-    room.compute_rir()
+    # pyroomacoustics would take the images' constant part away with a filter that runs in both directions
+    # and makes a room sound before the sound arrives. A causal filter does it here.
+    filtered_both_ways = pra.constants.get("rir_hpf_enable")
+    pra.constants.set("rir_hpf_enable", False)
+    try:
+        room.compute_rir()
+    finally:
+        pra.constants.set("rir_hpf_enable", filtered_both_ways)
+    highpass = scipy.signal.butter(2, _HIGHPASS_HZ, "highpass", fs=sample_rate, output="sos")
     # Fractional delays are made with linear-phase filters; their common delay is not the room's.
     delay = pra.constants.get("frac_delay_length") // 2
-    return [[np.asarray(response[delay:], dtype=np.float64) for response in row] for row in room.rir]
+    return [[np.asarray(scipy.signal.sosfilt(highpass, response))[delay:] for response in row] for row in room.rir]
 
 
 def _absorption_for(
