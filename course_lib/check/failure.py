@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os.path
 import sys
+import textwrap
 from collections.abc import Sequence
 
+_WIDTH = 96
 _PACKAGE = __name__.rpartition(".")[0]
 
 
@@ -30,7 +32,12 @@ class CheckFailed(AssertionError):
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython prints instead of a stack: the headline in bold, then the rest."""
-        headline, *rest = str(self).split("\n")
+        # Wrapped here, because JupyterLab would break a long line in the middle of a word.
+        headline, *rest = (
+            part
+            for line in str(self).split("\n")
+            for part in textwrap.wrap(line, _WIDTH, subsequent_indent="    ", break_long_words=False) or [""]
+        )
         # Bold without a colour: the front end's own background for errors is red, in the dark theme a dark one.
         return ["\n".join([f"\x1b[1m✗ {headline}\x1b[0m", *rest])]
 

@@ -663,7 +663,9 @@ def test_failed_cell_shows_a_short_teaching_message_and_its_line() -> None:
         assert output.output_type == "error"
         assert output.ename == "CheckFailed"
         shown = "\n".join(output.traceback)
-        assert len(shown.splitlines()) <= 5
+        assert len(shown.splitlines()) <= 7
+        assert max(len(line) for line in shown.splitlines()) <= 110
+        shown = " ".join(shown.split())
         assert "Traceback" not in shown
         for text in texts:
             assert text in shown
