@@ -12,6 +12,7 @@ finding, in a few words. Matplotlib is imported at the first figure.
 from __future__ import annotations
 
 from course_lib.plots.frequency import compare_spectrograms, magnitude_spectrum, spectrogram, spectrogram_of_stft
+from course_lib.plots.slider import with_slider
 from course_lib.plots.style import PALETTE, SPECTROGRAM_COLOURS, use_style
 from course_lib.plots.time import impulse_response, stem, waveform
 
@@ -26,4 +27,5 @@ __all__ = [
     "stem",
     "use_style",
     "waveform",
+    "with_slider",
 ]

@@ -1,3 +1,4 @@
+# %% [markdown]
 # Answers to lesson 01 whose verdict is known: `right` ones must keep full marks, `wrong` ones must lose them.
 # Each wrong answer is a mistake that a learner could make, not a typing slip. Read by tests/lessons/test_answer_strength.py,
 # which also takes the sample class's `bruno` as a right answer to every exercise.

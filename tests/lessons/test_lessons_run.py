@@ -1,0 +1,80 @@
+"""Lessons run from top to bottom: the solution without a warning, the release's given cells under nbval."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from lesson_sources import LESSON_NAMES, PROJECT, lesson
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from autograder.source import source_notebook
+
+pytestmark = pytest.mark.slow
+
+RAISE_ON_WARNING = "import warnings\nwarnings.simplefilter('error')"
+STOP_RAISING = "warnings.resetwarnings()"
+"""The kernel's own shutdown is not the lesson's: a warning raised there would leave the kernel hanging."""
+
+
+def run_strictly(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
+    """Run a notebook with warnings as errors; refuse anything on stderr."""
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(RAISE_ON_WARNING))
+    notebook.cells.append(nbformat.v4.new_code_cell(STOP_RAISING))
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+    complaints = [
+        output.text
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type == "stream" and output.name == "stderr"
+    ]
+    assert complaints == []
+    return notebook
+
+
+@pytest.mark.parametrize("name", LESSON_NAMES)
+def test_the_solution_runs_without_a_warning(name: str, tmp_path: Path) -> None:
+    run_strictly(source_notebook(lesson(name)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("import warnings; warnings.warn('old habit')", "old habit"),
+        ("import sys; print('psst', file=sys.stderr)", "psst"),
+    ],
+)
+def test_a_warning_is_seen(source: str, complaint: str, tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    with pytest.raises((CellExecutionError, AssertionError), match=complaint):
+        run_strictly(notebook, tmp_path)
+
+
+def run_nbval(notebook: Path) -> subprocess.CompletedProcess[str]:
+    """Run every cell of a notebook under nbval; errors fail, outputs are not compared."""
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider", "-c", os.devnull]
+    return subprocess.run([*command, notebook.name], cwd=notebook.parent, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", LESSON_NAMES)
+def test_given_cells_of_the_release_run_under_nbval(name: str, tmp_path: Path) -> None:
+    release = nbformat.read(PROJECT.notebooks / f"{name}.ipynb", as_version=4)
+    release.cells = [cell for cell in release.cells if "nbgrader" not in cell.metadata]
+    nbformat.write(release, tmp_path / f"{name}.ipynb")
+    finished = run_nbval(tmp_path / f"{name}.ipynb")
+    assert finished.returncode == 0, finished.stdout
+
+
+def test_nbval_sees_a_broken_cell(tmp_path: Path) -> None:
+    cells = [nbformat.v4.new_code_cell("1 + 1"), nbformat.v4.new_code_cell("undefined_name")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "broken.ipynb")
+    finished = run_nbval(tmp_path / "broken.ipynb")
+    assert finished.returncode == 1
+    assert "1 failed, 1 passed" in finished.stdout
