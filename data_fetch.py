@@ -53,9 +53,10 @@ def list_all() -> None:
             offline.add_row(part, _CONTENT[part], state)
         console.print(offline)
         real = Table(title="Real corpora, to fetch by name", title_justify="left", show_lines=True)
-        real.add_column("name and content")
-        for heading in ("size", "licence", "lessons", "state"):
-            real.add_column(heading, max_width=14)
+        real.add_column("name and content", min_width=22)
+        real.add_column("size", no_wrap=True)
+        for heading in ("licence", "lessons", "state"):
+            real.add_column(heading, max_width=12)
         for entry in registry.CORPORA.values():
             state = "fetched" if registry.is_fetched(entry.name) else "not fetched"
             content = f"{entry.title}. {entry.note}" if entry.note else entry.title

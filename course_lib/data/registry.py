@@ -57,7 +57,7 @@ class RealCorpus:
         """Size of the download, in words."""
         known = self.n_bytes or self.about_bytes
         if known is None:
-            return "size not published"
+            return "unknown size"
         return f"{'' if self.n_bytes else 'about '}{known / 1e6:.0f} MB"
 
     @property
@@ -83,7 +83,6 @@ _LIBRISPEECH: Final = (
 _DEMAND: Final = (
     "J. Thiemann, N. Ito, E. Vincent: DEMAND, Diverse Environments Multichannel Acoustic Noise Database, 2013."
 )
-_DEMAND_NOTE: Final = "Sixteen channels of five minutes each."
 
 _ALL: Final = (
     RealCorpus(
@@ -119,36 +118,33 @@ _ALL: Final = (
     ),
     RealCorpus(
         name="demand-kitchen",
-        title="DEMAND kitchen: noise of preparing food, 16 kHz",
+        title="DEMAND kitchen: 16 microphones, 5 minutes, 16 kHz",
         urls=("https://zenodo.org/records/1227121/files/DKITCHEN_16k.zip",),
         checksum="md5:7ffbf52d7f4699f96927846103dc8788",
         n_bytes=110_501_049,
         licence="CC BY-SA 3.0",
         attribution=_DEMAND,
         lessons=("04", "06", "08", "11"),
-        note=_DEMAND_NOTE,
     ),
     RealCorpus(
         name="demand-living-room",
-        title="DEMAND living room, 16 kHz",
+        title="DEMAND living room: 16 microphones, 5 minutes, 16 kHz",
         urls=("https://zenodo.org/records/1227121/files/DLIVING_16k.zip",),
         checksum="md5:46741384d9e434a0bd8b3ec1830b6052",
         n_bytes=None,
         licence="CC BY-SA 3.0",
         attribution=_DEMAND,
         lessons=("04", "06", "08", "11"),
-        note=_DEMAND_NOTE,
     ),
     RealCorpus(
         name="demand-washing",
-        title="DEMAND washing: a laundry room, 16 kHz",
+        title="DEMAND washing room: 16 microphones, 5 minutes, 16 kHz",
         urls=("https://zenodo.org/records/1227121/files/DWASHING_16k.zip",),
         checksum="md5:7e5ee9437ce9409c5f9a779b6212a240",
         n_bytes=None,
         licence="CC BY-SA 3.0",
         attribution=_DEMAND,
         lessons=("04", "06", "08", "11"),
-        note=_DEMAND_NOTE,
     ),
     RealCorpus(
         name="musdb18-7s",

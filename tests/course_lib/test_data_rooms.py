@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from course_lib import data
 from course_lib.data import manifest, rooms
 
