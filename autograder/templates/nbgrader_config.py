@@ -7,7 +7,10 @@ from pathlib import Path
 
 from autograder.stubs import release_steps
 
-c = get_config()  # noqa: F821 (nbgrader provides it)
+c = get_config()  # type: ignore[name-defined]  # noqa: F821 (nbgrader provides it)
 
 c.CourseDirectory.root = str(Path(__file__).resolve().parent)
 c.GenerateAssignment.preprocessors = release_steps()
+# Formgrader shows students' Markdown to a marker who is logged in: nothing in it may run.
+c.HTMLExporter.sanitize_html = True
+

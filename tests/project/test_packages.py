@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,27 @@ def disagreements(requirements: list[Requirement], lock_text: str, conda_text: s
 def test_the_three_lists_agree() -> None:
     assert disagreements(lock.project_requirements(), LOCK, CONDA) == []
     assert lock.conda_text() == CONDA, "run tools/lock.py: environment.yml does not follow from pyproject.toml"
+
+
+def imported_packages(files: list[Path]) -> set[str]:
+    """Return the distributions that Python files import, by name."""
+    modules = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                modules.add(node.module.split(".")[0])
+    distributions = metadata.packages_distributions()
+    return {canonicalize_name(name) for module in modules for name in distributions.get(module, [])}
+
+
+@pytest.mark.parametrize("folder", ["course_lib", "autograder", "benchmarks", "tests", "tools", "solutions"])
+def test_what_is_imported_is_declared(folder: str) -> None:
+    declared = {canonicalize_name(requirement.name) for requirement in lock.project_requirements()}
+    files = [file for file in sorted((ROOT / folder).rglob("*.py")) if "sample_class" not in file.parts]
+    undeclared = imported_packages(files) - declared
+    assert undeclared - {"source-separation-course"} == set(), "declare in pyproject.toml what the code imports"
 
 
 def test_the_lock_is_complete() -> None:
