@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -52,11 +53,11 @@ def list_all() -> None:
             state = "ready" if not bad else "not built" if counts["missing"] == counts.total() else f"{bad} to repair"
             offline.add_row(part, _CONTENT[part], state)
         console.print(offline)
-        real = Table(title="Real corpora, to fetch by name", title_justify="left", show_lines=True)
-        real.add_column("name and content", min_width=22)
+        real = Table(title="Real corpora, to fetch by name", title_justify="left", box=box.SIMPLE, padding=(0, 1, 1, 0))
+        real.add_column("name and content")
         real.add_column("size", no_wrap=True)
-        for heading in ("licence", "lessons", "state"):
-            real.add_column(heading, max_width=12)
+        for heading, width in (("licence", 14), ("lessons", 11), ("state", 7)):
+            real.add_column(heading, max_width=width)
         for entry in registry.CORPORA.values():
             state = "fetched" if registry.is_fetched(entry.name) else "not fetched"
             content = f"{entry.title}. {entry.note}" if entry.note else entry.title
