@@ -29,7 +29,7 @@ def use_style() -> None:
 
     Lesson: 01 §1
     """
-    from matplotlib import cycler
+    from matplotlib.rcsetup import cycler
     from matplotlib import rcParams
 
     rcParams.update(
