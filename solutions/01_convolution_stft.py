@@ -16,20 +16,20 @@
 #
 # Clap your hands in a stairwell. What comes back is not one clap. It is hundreds of them, each later and softer than the
 # one before. Now speak there: every instant of your voice is answered by those same hundreds of copies. That sum of
-# delayed, scaled copies is **convolution**, and it is what every room, cable, loudspeaker and microphone in this
+# delayed, scaled copies is **convolution**, and it is what nearly every room, cable, loudspeaker and microphone in this
 # course does to sound.
 #
 # In this lesson you will
 #
-# - **hear** one voice in four rooms, and see what a room does to a spectrogram;
-# - **derive** convolution three ways, and make it a thousand times faster with the FFT;
-# - **build** the block processing that lets a reverb run live, with a latency that you choose;
+# - **hear** one voice in four rooms, and see what a room does to a spectrogram (a picture of which frequencies, upwards, sound when, to the right);
+# - **derive** convolution three ways, and make it hundreds of times faster with the FFT;
+# - **build** convolution block by block, and see how partitions let a reverb run live, with a latency that you choose;
 # - **build** the short-time Fourier transform's inverse, the door through which every later lesson leaves the spectrogram;
 # - **find out** when a spectrogram is not the spectrogram of any sound at all.
 #
 # | | |
 # |---|---|
-# | Time | two to three hours |
+# | Time | about five hours, half of them for the exercises; section 5 is a good place for a break |
 # | Points | 20: ten programming exercises (16) and three written ones (4) |
 # | You need | Python with NumPy, sums and complex numbers; no signal processing |
 # | You will use again | everything: lessons 02 to 11 all start from here |
@@ -56,8 +56,7 @@ voice = data.speech("f1", 5)
 rooms = {name: data.room(name) for name in data.room_names()}
 
 print(f"The voice: {len(voice)} samples at {sample_rate} Hz, which is {len(voice) / sample_rate:.2f} s")
-for name, room in rooms.items():
-    print(f"{name:12} decays by 60 dB in {room.rt60_s:.2f} s")
+print("The rooms:", ", ".join(name.replace("_", " ") for name in rooms))
 
 # %% [markdown]
 # ## 1. Listen first
@@ -67,7 +66,7 @@ for name, room in rooms.items():
 # about the path from the loudspeaker to the microphone.
 #
 # The next cell takes one dry voice and four impulse responses. All five players are matched in loudness, so that you
-# compare rooms and not volumes.
+# compare rooms and not volumes. (LUFS, under each player, is perceived loudness in decibels; the gain is what the matching added.)
 #
 # **Before you run it, guess:** will the larger of two rooms always ring longer? What will the spectrogram of an
 # `s` look like in it? And of the silence after the last word?
@@ -83,8 +82,9 @@ listen(heard, sample_rate)
 # syllables. Each room fills those gaps. The horizontal direction is smeared, while the vertical one is not: a room adds
 # *time* to every frequency, and no new frequencies. You will see in section 3 why it cannot add any.
 #
-# Here are the four impulse responses themselves, on a decibel scale. An exponential decay is a straight line there. The
-# time that it takes to fall by 60 dB is the **reverberation time** $T_{60}$.
+# Here are the four impulse responses themselves, on a scale in **decibels**: $20\log_{10}$ of a ratio of amplitudes. −20 dB is a tenth, −60 dB a
+# thousandth. An exponential decay is a straight line on that scale. The time that it takes to fall by 60 dB is the **reverberation time** $T_{60}$. The first
+# spike is the direct sound, which took the shortest way. Read the slope behind it.
 
 # %% tags="demo"
 figure, axes = plt.subplots(1, 4, figsize=(10, 2.6), sharex=True, sharey=True, layout="constrained")
@@ -118,8 +118,8 @@ plt.show()
 #
 # $$\boxed{\;y[n] = (x * h)[n] = \sum_{k=0}^{N-1} x[k]\,h[n-k]\;}$$
 #
-# where $h$ counts as zero outside $0, \dots, M-1$. That is convolution. We assumed nothing else, so *every* linear
-# time-invariant system is a convolution. With $i = n-k$ you also get $y[n] = \sum_{i=0}^{M-1} h[i]\,x[n-i]$: convolution is
+# where $h$ counts as zero outside $0, \dots, M-1$. That is convolution. We assumed nothing else about it, so *every* linear
+# time-invariant system is a convolution. (That $h$ starts at 0 says that no echo comes before its cause. That it ends after $M$ samples says that we stop listening when it has become inaudible.) With $i = n-k$ you also get $y[n] = \sum_{i=0}^{M-1} h[i]\,x[n-i]$: convolution is
 # commutative. The room convolved with your voice is your voice convolved with the room.
 #
 # ### 2.2 A sum that you can do by hand
@@ -155,7 +155,7 @@ plt.show()
 #
 # **Outcome.** You can turn the boxed formula into code, and you know which pairs $(n, k)$ it visits.
 #
-# **Task.** Write `convolve_by_definition(x, h)`: the boxed sum with two plain Python loops over samples. Return all
+# **Task.** Write `convolve_by_definition(x, h)`: the boxed sum with two plain Python loops over samples. Return a NumPy array with all
 # `len(x) + len(h) - 1` samples as floating-point numbers. Use no convolution that somebody else wrote.
 #
 # **By hand.** `convolve_by_definition([1, 2, 3], [1, 0, -1])` is `[1, 2, 2, -2, -3]`: the table above.
@@ -187,10 +187,11 @@ def convolve_by_definition(x, h):
 # %% test="convolve_by_definition" points=2
 check.close(
     convolve_by_definition([1, 2, 3], [1, 0, -1]),
-    [1.0, 2.0, 2.0, -2.0, -3.0],
+    np.array([1.0, 2.0, 2.0, -2.0, -3.0]),
     name="convolve_by_definition([1, 2, 3], [1, 0, -1])",
     mistakes={
         "you kept only as many samples as x has: the room still sounds after the voice has stopped.": [1, 2, 2],
+        "a product replaced what stood there: add it to the output sample.": [1, 2, 3, 0, -3],
         "h is not flipped: this is the sum of x[k]·h[n + k], which is correlation.": [-2, -2, -1, 0, 0],
         "a negative index n - k counted from the end of h: skip the terms that lie outside h.": [-1, -1, 2, -2, -3],
     },
@@ -294,9 +295,9 @@ check.close(convolve_by_dot_products(np.arange(5), np.array([0.5, -0.25])), np.c
 # ### 2.4 The same sum, read down: shifted copies
 #
 # Now fix one tap $i$ instead, and let $n$ run. The term $h[i]\,x[n-i]$ is the whole signal, delayed by $i$ samples and scaled
-# by $h[i]$. Let $S$ be the **shift operator**, $(S x)[n] = x[n-1]$. Then
+# by $h[i]$. Let $D$ be the **delay** by one sample, also called the shift operator: $(D x)[n] = x[n-1]$. Then
 #
-# $$y = \sum_{i=0}^{M-1} h[i]\,S^i x = \big(h[0] + h[1]\,S + h[2]\,S^2 + \dots + h[M-1]\,S^{M-1}\big)\,x.$$
+# $$y = \sum_{i=0}^{M-1} h[i]\,D^i x = \big(h[0] + h[1]\,D + h[2]\,D^2 + \dots + h[M-1]\,D^{M-1}\big)\,x.$$
 #
 # A room is a *polynomial in the delay*. This is the stairwell of the first paragraph: $h[i]$ says how loud the echo is that
 # comes $i$ samples late. If most taps are zero, you save most of the work. That is how delay effects and sparse early
@@ -314,7 +315,8 @@ check.close(convolve_by_dot_products(np.arange(5), np.array([0.5, -0.25])), np.c
 #
 # **By hand.** With `x = [1, 2, 3]` and `h = [1, 0, -1]` you add `[1, 2, 3, 0, 0]`, nothing, and `[0, 0, -1, -2, -3]`.
 #
-# **Expected sound.** If `h` is 1 at time zero and 0.5 a quarter of a second later, you hear the voice and one softer echo.
+# **Expected sound.** If `h` is 1 at time zero and 0.5 a quarter of a second later, you hear the voice and one echo, 6 dB softer. Listen to yours in a cell of your own:
+# `echo = np.zeros(4001); echo[[0, 4000]] = 1, 0.5`, and then `listen({"dry": voice, "mine": convolve_by_shifts(voice, echo)}, sample_rate)`.
 
 # %% [markdown] hints="convolve_by_shifts"
 # concept: A delay by `i` samples does not change the copy. It only changes where in the output the copy starts.
@@ -371,7 +373,8 @@ check.close(
 #
 # Each of the three multiplies every sample by every tap: $N \cdot M$ products. They differ only in the order. Order matters
 # to the machine, though. The plain Python loop pays for interpretation anew at each product: a few tenths of a microsecond. The shifted copies hand whole arrays
-# to NumPy. `course_lib.convolution.convolve_direct` is your first loop, letter by letter, but compiled.
+# to NumPy. `course_lib.convolution.convolve_direct` is the definition as two loops again, but compiled. It multiplies one pair of numbers at a time; the loops inside
+# NumPy multiply several at once.
 
 # %% tags="demo"
 def seconds(function, *arguments, repeats=3):
@@ -407,8 +410,8 @@ for name, function, n_samples in [
     print(f"{name:18} {1e3 * elapsed:9.2f} ms for one second of sound, {1e9 * elapsed / n_products:8.3f} ns a product")
 
 # %% [markdown]
-# Note the first line: with only 256 taps, Python loops need longer than the second of sound lasts. No live system could be
-# built on them. And 256 taps are 16 ms: a real hall has a hundred times as many.
+# Look at the first line. With only 256 taps, Python loops take about as long as the second of sound itself, or longer. No live system could be
+# built on them. And 256 taps are 16 ms: the hall above has nearly eighty times as many.
 
 # %% [markdown]
 # ### Exercise 1.4 — Why is the output that long? (written)
@@ -439,8 +442,8 @@ for name, function, n_samples in [
 #
 # *1 point · 5 minutes · easy*
 #
-# A hall's impulse response lasts 2 s at 16 kHz. A voice must be convolved with it **live**. How many multiplications a second of sound does the
-# definition need? How many does it need at 48 kHz for the same hall, and why is it not three times as many?
+# A hall's impulse response lasts 2 s at 16 kHz. A voice must be convolved with it **live**. How many multiplications does the
+# definition need for each second of sound? How many does it need at 48 kHz for the same hall, and why is it not three times as many?
 
 # %% [markdown] written="cost" points=1
 # ### BEGIN SOLUTION
@@ -458,12 +461,13 @@ for name, function, n_samples in [
 #
 # ### 3.1 A change of basis
 #
-# There are signals that a room cannot change in shape. Play $e^{j\omega n}$, a complex oscillation that never begins or ends. The room answers
+# There are signals that a room cannot change in shape. Play $e^{j\omega n}$, a complex oscillation that never begins or ends. ($j$ is the imaginary unit, since $i$ is an index here;
+# $\omega$ is the angle that it turns by in each sample.) The room answers
 #
 # $$\sum_i h[i]\,e^{j\omega(n-i)} = e^{j\omega n}\underbrace{\sum_i h[i]\,e^{-j\omega i}}_{H(\omega)}.$$
 #
-# The same oscillation comes back, multiplied by one complex number. Its magnitude says how much louder, its angle how much
-# later. In the language of linear algebra, oscillations are **eigenvectors** of every convolution. That is why a room adds no
+# The same oscillation comes back, multiplied by one complex number. Its magnitude says how much louder it is, its angle by how much
+# the oscillation has been turned. In the language of linear algebra, oscillations are **eigenvectors** of every convolution. That is why a room adds no
 # new frequencies, and why it is worth the trouble to write signals as sums of oscillations.
 #
 # On a computer a signal has finitely many samples; say $K$ of them. Choose the $K$ oscillations that fit a whole number of periods into $K$ samples:
@@ -510,7 +514,7 @@ for name, function, n_samples in [
 # **Expected number.** For any signal, the same energy as `np.sum(x**2)` to about 15 digits.
 
 # %% [markdown] hints="energy_from_rfft"
-# concept: Every bin that `rfft` leaves out is the mirror image of one that it keeps, with the same magnitude. So most bins count twice. Which ones have no partner?
+# concept: Every bin that `rfft` leaves out is the mirror image of one that it keeps, with the same magnitude. So most bins count twice. Which ones are their own mirror image?
 #
 # structure: Compute the squared magnitudes, double all but the bins that are their own mirror image, add, and divide by the number of samples. An
 # even and an odd number of samples differ in one bin.
@@ -537,7 +541,7 @@ check.close(
     name="the energy of [1, 2, 3]",
     mistakes={
         "the bins that rfft left out are missing: all bins but those that are their own mirror image count twice.": 13.0,
-        "bin 0 has no mirror image, so it counts only once.": 26.0,
+        "bin 0 is its own mirror image, so it counts only once.": 26.0,
         "the factor 1/K of Parseval's theorem is missing.": 42.0,
     },
 )
@@ -604,12 +608,12 @@ plt.show()
 #
 # ### 3.4 What padding with zeros does
 #
-# Zeros after the end of $x$ add no information. The DFT of the longer sequence samples the same continuous function $H(\omega)$ at more points. It interpolates; it does not sharpen.
+# Zeros after the end of $x$ add no information. The DFT of the longer sequence samples the same continuous function $X(\omega) = \sum_n x[n]\,e^{-j\omega n}$ at more points. It interpolates; it does not sharpen.
 # What padding buys here is room on the circle.
 #
 # The price is small. The fast Fourier transform (FFT) needs about $\tfrac52 K\log_2 K$ multiplications and additions for a real signal,
 # not $K^2$. Three transforms, and one product per bin, replace $N\cdot M$ products. For 3 s of voice in a 1 s room, that is roughly
-# $8\cdot10^6$ operations in place of $8\cdot10^8$.
+# $8\cdot10^6$ multiplications and additions in place of $15\cdot10^8$.
 
 # %% [markdown]
 # ### Exercise 1.7 — Fast convolution with the right padding
@@ -623,7 +627,8 @@ plt.show()
 #
 # **By hand.** `x = [1, 2, 3]`, `h = [1, 0, -1]` gives `[1, 2, 2, -2, -3]`. With a circle of 3 the samples at 3 and 4 wrap onto 0 and 1: `[1 - 2, 2 - 3, 2] = [-1, -1, 2]`.
 #
-# **Expected sound.** The left player of the pair above: silence, then the voice, then the tail.
+# **Expected sound.** The player "linear: K = N + M − 1" above: silence, then the voice, then the tail. Listen to yours with
+# `listen({"mine": convolve_by_fft(late_voice, hall)}, sample_rate)` in a cell of your own.
 
 # %% [markdown] hints="convolve_by_fft"
 # concept: Multiplying spectra convolves on a circle. How many samples does the linear result have, and how large must the circle be to hold them all?
@@ -643,12 +648,23 @@ def convolve_by_fft(x, h):
 
 
 # %% test="convolve_by_fft" points=2
-check.close(
-    convolve_by_fft(np.array([1.0, 2.0, 3.0]), np.array([1.0, 0.0, -1.0])),
-    [1.0, 2.0, 2.0, -2.0, -3.0],
+_y = convolve_by_fft(np.array([1.0, 2.0, 3.0]), np.array([1.0, 0.0, -1.0]))
+check.shape(
+    _y,
+    (5,),
     name="convolve_by_fft on the example",
     mistakes={
-        "the tail wrapped round: the FFT has only len(x) samples, the result needs len(x) + len(h) - 1.": [-1, -1, 2],
+        "the tail wrapped round: the FFT has only len(x) samples, the result needs len(x) + len(h) - 1.": 3,
+        "irfft returns an even number of samples unless you tell it how many you want: hand it the length, too.": 4,
+        "you kept the padding: cut the result to len(x) + len(h) - 1 samples.": 8,
+    },
+)
+check.close(
+    _y,
+    np.array([1.0, 2.0, 2.0, -2.0, -3.0]),
+    name="convolve_by_fft on the example",
+    mistakes={
+        "the tail wrapped round: the FFT needs len(x) + len(h) - 1 samples.": [-1, -1, 2, 0, 0],
         "the kernel's spectrum is conjugated: that is correlation, wrapped round.": [-2, 2, 3, -1, -2],
     },
 )
@@ -713,7 +729,7 @@ print("the middle of the convolution:", np.convolve([1, 2, 3], [1, 0, -1], mode=
 #
 # **By hand.** `[1, 2, 3]` and `[1, 0, -1]` give `[1, 2, 2, -2, -3]`, as always.
 #
-# **Expected number.** For the loss `y.sum()`, the gradient of every sample of `x` is `h.sum()`.
+# **Expected number.** For the loss `y.sum()`, the gradient of every sample of `x` is `h.sum()`, and that of every tap of `h` is `x.sum()`.
 
 # %% [markdown] hints="convolve_with_torch"
 # concept: Two things separate `conv1d` from the full convolution: the direction of the kernel and the samples at the ends.
@@ -741,12 +757,18 @@ check.close(
         "the kernel is not flipped: that is correlation.": [-1, -2, -2, 2, 3],
         "you flipped x instead of h, so the result runs backwards.": [-3, -2, 2, 2, 1],
         "this is only the middle of the result: pad with len(h) - 1 zeros on both sides.": [2],
+        "the kernel is not flipped, and the ends are missing: pad with len(h) - 1 zeros on both sides.": [-2],
     },
 )
 _x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
 _h = torch.tensor([1.0, 0.5], requires_grad=True)
-convolve_with_torch(_x, _h).sum().backward()
+_y = convolve_with_torch(_x, _h)
+assert _y.requires_grad, "Your result remembers nothing of x and h. Stay in PyTorch: no detach, no numpy, no data."
+_y.sum().backward()
+assert _x.grad is not None, "No gradient reaches x. Something cut it off on the way: detach, numpy or data."
+assert _h.grad is not None, "No gradient reaches h. Something cut it off on the way: detach, numpy or data."
 check.close(_x.grad, torch.tensor([1.5, 1.5, 1.5]), name="the gradient with respect to x", relative_tolerance=1e-6)
+check.close(_h.grad, torch.tensor([6.0, 6.0]), name="the gradient with respect to h", relative_tolerance=1e-6)
 check.passed("torch convolves, and gradients flow")
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(108)
@@ -827,7 +849,7 @@ for b in range(4):
     axes[0].plot(1e3 * (start + np.arange(len(block_answer))) / sample_rate, block_answer, color=plots.PALETTE[b], linewidth=0.7, label=f"block {b}")
     axes[0].axvline(1e3 * start / sample_rate, color="0.5", linewidth=0.6)
 axes[0].set(title="Each block's answer rings on over the blocks that follow", ylabel="Amplitude")
-axes[0].legend(ncols=4)
+axes[0].legend(ncols=4, loc="upper right")
 whole = convolution.convolve_fft(word, office)
 axes[1].plot(1e3 * np.arange(len(whole)) / sample_rate, whole, color=plots.PALETTE[5], linewidth=0.7)
 axes[1].set(title="Their sum is the convolution of the whole", xlabel="Time (ms)", ylabel="Amplitude")
@@ -840,7 +862,7 @@ plt.show()
 #
 # **Outcome.** You can convolve a signal of any length in bounded memory, and you know where a block's tail goes.
 #
-# **Task.** Write `overlap_add(x, h, block_length)`: cut `x` into blocks of `block_length` samples (the last one may be shorter), convolve each through the FFT, and add every
+# **Task.** Write `overlap_add(x, h, block_length)`: cut `x` into blocks of `block_length` samples (the last one may be shorter, and so may its result), convolve each through the FFT, and add every
 # result at its place. Transform `h` only once. Return `len(x) + len(h) - 1` samples.
 #
 # **By hand.** `x = [1, 2, 3]`, `h = [1, 0, -1]`, blocks of 2. The first block `[1, 2]` gives `[1, 2, -1, -2]` at position 0. The second, `[3]`, gives `[3, 0, -3]` at position 2. The sum
@@ -945,16 +967,17 @@ listen({"dry": voice, "streaming reverb": streamed}, sample_rate)
 # ### 6.1 Why one spectrum is not enough
 #
 # The DFT of a whole sentence knows every frequency in it, and not when. Speech and music live on the *when*. So cut a short piece out of the signal, take its DFT, move on, repeat. With the window $w[n]$ of
-# $L$ samples and the **hop** $H$, the short-time Fourier transform is
+# $L$ samples and the **hop** $R$, the short-time Fourier transform is
 #
-# $$X[k, m] = \sum_{n=0}^{L-1} w[n]\,x[n + mH]\,e^{-j2\pi kn/K}, \qquad k = 0,\dots,\lfloor K/2\rfloor,$$
+# $$X[k, m] = \sum_{n=0}^{L-1} w[n]\,x[n + mR]\,e^{-j2\pi kn/K}, \qquad k = 0,\dots,\lfloor K/2\rfloor,$$
 #
 # with the frame index $m$ and $K \ge L$. In this course a spectrogram has the axes `(n_freqs, n_frames)`.
 #
 # ### 6.2 Windows and leakage
 #
-# Cutting without a window multiplies the signal by a rectangle, and multiplication in time is convolution in frequency (the theorem of section 3 read backwards). So every spectral line is smeared by the rectangle's own spectrum, whose side lobes fall
-# slowly: by 6 dB each time the distance doubles. A loud note **leaks** over the whole axis, and buries soft ones. A window that fades in and out has a wider main lobe and much lower side lobes. The Hann window
+# Cutting without a window multiplies the signal by a rectangle, and multiplication in time is convolution in frequency. (The DFT and its inverse differ only in a sign and the factor $1/K$, so the theorem of section 3 works backwards, too: the DFT of $w[n]\,x[n]$ is
+# $\frac1K\sum_l W[l]\,X[k-l]$, on a circle of $K$ bins.) So every spectral line is smeared by the rectangle's own spectrum: a peak, the **main lobe**, and ripples on both sides, the **side lobes**. These fall
+# slowly, by 6 dB each time the distance doubles. A loud note **leaks** over the whole axis, and buries soft ones. A window that fades in and out has a wider main lobe and much lower side lobes. The Hann window
 #
 # $$w[n] = \tfrac12 - \tfrac12\cos(2\pi n/L)$$
 #
@@ -975,7 +998,7 @@ plt.show()
 # %% [markdown]
 # ### 6.3 Time against frequency
 #
-# A frame of $L$ samples lasts $L/f_s$ seconds, and its bins lie $f_s/L$ hertz apart. The product is 1, whatever $L$ is. A long window resolves the harmonics of a vowel and blurs the `t` that follows. A short one
+# With $f_s$ samples a second, a frame of $L$ samples lasts $L/f_s$ seconds, and its bins lie $f_s/L$ hertz apart. The product is 1, whatever $L$ is. A long window resolves the harmonics of a vowel and blurs the `t` that follows. A short one
 # does the opposite. You cannot have both; you can only choose.
 #
 # **Predict** which of the three windows below shows best when each sound begins, and which the harmonics of the voice. The slider lets you look at every length in between. (Without a running kernel, the three pictures say it all.)
@@ -1003,12 +1026,12 @@ plots.with_slider(spectrogram_with, [64, 128, 256, 512, 1024, 2048, 4096], value
 # %% [markdown]
 # ### 6.4 When do overlapping windows add up?
 #
-# Suppose you cut a signal into windowed frames and simply add them up again. You get $x[n]\cdot\sum_m w[n-mH]$. If that sum is the same constant for every $n$, nothing was lost. This is the **constant overlap-add** condition (COLA):
+# Suppose you cut a signal into windowed frames and simply add them up again. You get $x[n]\cdot\sum_m w[n-mR]$. If that sum is the same constant for every $n$, nothing was lost. This is the **constant overlap-add** condition (COLA):
 #
-# $$\sum_m w[n - mH] = C \quad\text{for all } n.$$
+# $$\sum_m w[n - mR] = C \quad\text{for all } n.$$
 #
-# For the Hann window with $H = L/2$ it holds with $C = 1$. At each $n$ exactly two windows overlap, half a period apart, and the cosines cancel: $\cos(\theta + \pi) = -\cos\theta$. For $H = L/4$ four cosines a quarter period apart cancel, and $C = 2$. For hops
-# that do not divide $L$ something is left: a ripple that you hear as a buzz at the rate of the hops.
+# For the Hann window with $R = L/2$ it holds with $C = 1$. At each $n$ exactly two windows overlap, half a period apart, and the cosines cancel: $\cos(\theta + \pi) = -\cos\theta$. For $R = L/4$ four cosines a quarter period apart cancel, and $C = 2$. In general the Hann window needs
+# $R = L/q$ with a whole number $q \ge 2$. For other hops something is left: a ripple, tiny for short hops, and for long ones a buzz at the rate of the hops.
 #
 # The formula wants $\cos(2\pi n/L)$, the *periodic* window. Many libraries give the *symmetric* one by default, which divides by $L - 1$ and misses COLA.
 
@@ -1022,7 +1045,7 @@ for hop_length, ax in zip([256, 128, 360], axes, strict=True):
         ax.plot(np.arange(start, start + 512), window, color="0.75", linewidth=0.8)
     ax.plot(total, color=plots.PALETTE[0])
     inside = total[600:1900]
-    ax.set(xlim=(600, 1900), ylim=(0, 2.2), xlabel="Sample $n$", title=f"$H$ = {hop_length}: sum from {inside.min():.2f} to {inside.max():.2f}")
+    ax.set(xlim=(600, 1900), ylim=(0, 2.2), xlabel="Sample $n$", title=f"$R$ = {hop_length}: sum from {inside.min():.2f} to {inside.max():.2f}")
 axes[0].set_ylabel("Window and sum")
 figure.suptitle("Hann windows add up to a constant at hops of L/2 and L/4, and not at 0.7 L")
 plt.show()
@@ -1030,24 +1053,24 @@ plt.show()
 for hop_length in [256, 128, 360]:
     try:
         stft.check_cola(window, hop_length)
-        print(f"H = {hop_length}: COLA holds")
+        print(f"R = {hop_length}: COLA holds")
     except ValueError as error:
-        print(f"H = {hop_length}: {error}")
+        print(f"R = {hop_length}: {error}")
 
 # %% [markdown]
 # ### 6.5 The inverse, as the best answer to a contradictory question
 #
 # Later lessons *change* spectrograms: they turn bins down, swap phases, estimate. Afterwards the frames of the changed spectrogram $Y[k,m]$ seldom agree with each other. Transform each back to time: $f_m[n]$, for $n = 0,\dots,L-1$. Two overlapping frames now make different claims about the same samples.
-# Which sound $y$ fits all claims best, in the least-squares sense? Frame $m$ claims $w[n - mH]\,y[n] = f_m[n - mH]$. Add up the squared violations:
+# Which sound $y$ fits all claims best, in the least-squares sense? Frame $m$ claims $w[n - mR]\,y[n] = f_m[n - mR]$. Add up the squared violations:
 #
-# $$J(y) = \sum_m \sum_n \big( w[n-mH]\,y[n] - f_m[n-mH] \big)^2 .$$
+# $$J(y) = \sum_m \sum_n \big( w[n-mR]\,y[n] - f_m[n-mR] \big)^2 .$$
 #
-# Each $y[n]$ stands in its own terms only. Set the derivative with respect to it to zero: $\sum_m 2\,w[n-mH]\,\big(w[n-mH]\,y[n] - f_m[n-mH]\big) = 0$, and so
+# Each $y[n]$ stands in its own terms only. Set the derivative with respect to it to zero: $\sum_m 2\,w[n-mR]\,\big(w[n-mR]\,y[n] - f_m[n-mR]\big) = 0$, and so
 #
-# $$\boxed{\;y[n] = \frac{\sum_m w[n-mH]\,f_m[n-mH]}{\sum_m w^2[n-mH]}\;}$$
+# $$\boxed{\;y[n] = \frac{\sum_m w[n-mR]\,f_m[n-mR]}{\sum_m w^2[n-mR]}\;}$$
 #
 # This is **weighted overlap-add**. Each frame is windowed a *second* time, so that a sample near a frame's edge, which that frame knows little about, counts little. The denominator repairs the level. It must not be zero anywhere:
-# every sample must be seen by at least one window (the **NOLA** condition, for *nonzero overlap-add*). If nothing was changed, $f_m[n] = w[n]\,x[n+mH]$, and the fraction gives back $x$ exactly. COLA is not needed.
+# every sample must be seen by at least one window (the **NOLA** condition, for *nonzero overlap-add*). If nothing was changed, $f_m[n] = w[n]\,x[n+mR]$, and the fraction gives back $x$ exactly. COLA is not needed.
 #
 # One practical point is left. The first samples of a signal lie at the edge of the first frame, where the Hann window is zero. The usual cure is to pad half a frame on both sides before the STFT (*centred* frames, the default of `course_lib.stft`), and to cut it off after the inverse.
 
@@ -1065,7 +1088,7 @@ for hop_length in [256, 128, 360]:
 # **By hand.** Take `window = [0.5, 1]`, a hop of 1, and two frames that the inverse DFT has given as `[0, 2]` and `[1, 3]`. The numerator is `[0.5·0, 1·2 + 0.5·1, 1·3] = [0, 2.5, 3]`, the denominator
 # `[0.25, 1 + 0.25, 1] = [0.25, 1.25, 1]`. The quotient is `[0, 2, 3]`: the signal whose frames these are.
 #
-# **Expected sound.** The voice itself: the difference from the original is around 1e-16.
+# **Expected sound.** The voice itself: the difference from the original is around 1e-16. Listen to yours in a cell of your own, from `X = stft.stft(voice)` with the window `stft.make_window("hann", 1024)` and the hop 256.
 
 # %% [markdown] hints="istft_by_overlap_add"
 # concept: Two running sums grow along the padded signal: one of windowed frames, one of squared windows. The answer is their quotient. Only then does the padding come off.
@@ -1117,6 +1140,12 @@ check.close(
     absolute_tolerance=1e-10,
     name="a signal that fills its first and last samples, with a window of odd length",
 )
+_frames = np.array([[1.0, 2.0], [3.0, 4.0]])
+check.close(
+    istft_by_overlap_add(np.fft.rfft(_frames, axis=1).T, np.ones(2), 3, 4),
+    np.array([2.0, 0.0, 3.0, 4.0]),
+    name="two frames with a gap between them, which no frame sees",
+)
 check.passed("STFT and back: the sound has returned")
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(110)
@@ -1140,13 +1169,13 @@ check.close(istft_by_overlap_add(np.zeros_like(_X), _window, 128, 4001), np.zero
 # %% [markdown]
 # ## 7. Convolution in the STFT domain
 #
-# Much of this course happens on spectrograms. So can we convolve there? If the frames' windows add up to one, $x = \sum_m x_m[n - mH]$ with $x_m[n] = w[n]\,x[n+mH]$. This is overlap-add with soft,
+# Much of this course happens on spectrograms. So can we convolve there? If the frames' windows add up to one, $x[n] = \sum_m x_m[n - mR]$ with $x_m[n] = w[n]\,x[n+mR]$. This is overlap-add with soft,
 # overlapping blocks instead of hard ones. By linearity
 #
-# $$y[n] = \sum_m (x_m * h)[n - mH].$$
+# $$y[n] = \sum_m (x_m * h)[n - mR].$$
 #
 # Each term is a product of spectra, if the circle is large enough for $L + M - 1$ samples. For $M \le L + 1$ a **doubled** frame will do, $K = 2L$: the window's $L$ samples, followed by $L$ zeros for the tail. Then
-# $Y[k,m] = H[k]\,X[k,m]$, an inverse DFT, and a plain overlap-add without a second window. The result is exact: for the convolution needs no synthesis window, only $\sum_m w[n-mH] = 1$.
+# $Y[k,m] = H[k]\,X[k,m]$, an inverse DFT, and a plain overlap-add without a second window. The result is exact, because convolution needs no synthesis window, only $\sum_m w[n-mR] = 1$.
 
 # %% [markdown]
 # ### Exercise 1.11 — Exact convolution on doubled frames
@@ -1158,8 +1187,8 @@ check.close(istft_by_overlap_add(np.zeros_like(_X), _window, 128, 4001), np.zero
 # **Task.** Write `convolve_in_stft_domain(x, h, window, hop_length)`. The window's shifted copies sum to one, and `len(h) <= len(window) + 1`. Pad `x` so that **every** sample lies under the full sum of windows: with
 # `len(window)` zeros in front, and enough behind. Multiply the spectra of doubled frames, add up the results, cut the padding off, and return `len(x) + len(h) - 1` samples.
 #
-# **By hand.** Take `window = [0.5, 0.5]`, a hop of 1, `x = [2, 4]` and `h = [1, 1]`. Around the signal, the windowed frames are `[0, 1]`, `[1, 2]` and `[2, 0]`. Convolved with `h` they become `[0, 1, 1]`, `[1, 3, 2]` and `[2, 2, 0]`.
-# Shifted by one sample each and added: `[0, 2, 6, 4, 0]`. Without the padding that is `[2, 6, 4]`, the convolution.
+# **By hand.** Take `window = [0.5, 0.5]`, a hop of 1, `x = [2, 4, 6]` and `h = [1, 1]`. The frames that touch the signal, windowed, are `[0, 1]`, `[1, 2]`, `[2, 3]` and `[3, 0]`. Convolved with `h` they become `[0, 1, 1]`, `[1, 3, 2]`,
+# `[2, 5, 3]` and `[3, 3, 0]`. Shifted by one sample each and added: `[0, 2, 6, 10, 6, 0]`. Without the padding that is `[2, 6, 10, 6]`, the convolution.
 #
 # **Expected picture.** The flat lower line, at the rounding error, in the figure that follows this exercise.
 
@@ -1188,12 +1217,17 @@ def convolve_in_stft_domain(x, h, window, hop_length):
 
 # %% test="convolve_in_stft_domain" points=2
 check.close(
-    convolve_in_stft_domain(np.array([2.0, 4.0]), np.array([1.0, 1.0]), np.array([0.5, 0.5]), 1),
-    [2.0, 6.0, 4.0],
+    convolve_in_stft_domain(np.array([2.0, 4.0, 6.0]), np.array([1.0, 1.0]), np.array([0.5, 0.5]), 1),
+    np.array([2.0, 6.0, 10.0, 6.0]),
     name="convolve_in_stft_domain on the example",
     mistakes={
-        "the first samples lie under too few windows: pad len(window) zeros in front of x.": [1, 5, 4],
-        "the window was applied a second time: the shifted windows themselves sum to one, not their squares.": [1, 3, 2],
+        "the first samples lie under too few windows: pad len(window) zeros in front of x.": [1, 5, 10, 6],
+        "the last samples lie under too few windows: pad zeros behind x, too.": [2, 6, 7, 3],
+        "the first and last samples lie under too few windows: pad x on both sides.": [1, 5, 7, 3],
+        "the window was applied twice: the shifted windows themselves sum to one, not their squares.": [1, 3, 5, 3],
+        "the results were windowed: here the tails must be added as they are.": [1, 3.5, 6, 4.5],
+        "the frames are not doubled: each tail wrapped round onto its own frame.": [4, 8, 8, 3],
+        "the padding is still there: cut off the len(window) samples that you put in front.": [0, 0, 2, 6],
     },
 )
 _window = stft.make_window("hann", 64)
@@ -1257,7 +1291,8 @@ plt.show()
 # Take 1 s of sound at 16 kHz: 16 000 real numbers. With 1024-sample frames and a hop of 256, its spectrogram has about 63 frames of 513 complex bins: some 64 000 real numbers. The STFT has put 16 000 numbers into a space with four times as many.
 # So most points of that space are not the STFT of anything. The set of those that are is the *image* of a linear map. It is a flat subspace, and its members are called **consistent**.
 #
-# Weighted overlap-add answered the question "which sound fits best?". Its STFT is the consistent spectrogram nearest to $S$:
+# Weighted overlap-add answered the question "which sound fits the frames best?". By Parseval, frame by frame, that sound also fits the *spectra* best, if every bin that `rfft` leaves out is counted, too.
+# So its STFT is the consistent spectrogram nearest to $S$:
 #
 # $$\mathcal P(S) = \operatorname{STFT}(\operatorname{ISTFT}(S)).$$
 #
@@ -1275,7 +1310,7 @@ plt.show()
 #
 # **By hand.** Frames overlap by three quarters. A sound that is present in one frame must also be heard in its neighbours. Which spectrogram breaks that?
 #
-# **Expected number.** The checks print how far away from its projection your spectrogram is. Random numbers reach about 87 %.
+# **Expected number.** The checks print how far away from its projection your spectrogram is. Complex Gaussian noise reaches about 87 %.
 
 # %% [markdown] hints="inconsistent_spectrogram"
 # concept: Consistent spectrograms obey constraints between neighbours in time and in frequency. Nearly everything that you write down without thinking of a sound breaks them.
@@ -1331,14 +1366,14 @@ for _n_freqs, _n_frames in [(5, 6), (17, 5), (33, 8), (129, 31), (513, 12)]:
 #
 # **Rubric**
 #
-# - 1 point: says zero, and gives the reason: the consistent spectrograms form a proper subspace (about a quarter of the dimensions), which has measure zero under a continuous distribution.
+# - 1 point: says zero, and gives a reason that holds: the consistent spectrograms form a proper subspace (about a quarter of the dimensions), which has measure zero under a continuous distribution.
 # ### END SOLUTION
 
 # %% [markdown]
 # ### 8.1 Projecting, and listening to the result
 #
-# Keep the magnitudes of a voice and throw its phases away; put random ones in their place. Such an $S$ is far from consistent. Now alternate: project, put the known magnitudes back, project again. Each step can only come nearer to a sound with
-# those magnitudes. This is the algorithm of Griffin and Lim (1984). It will return in lesson 10, where networks produce magnitudes and somebody must find the phases.
+# Keep the magnitudes of a voice and throw its phases away; put random ones in their place. Such an $S$ is far from consistent. Now alternate: project, put the known magnitudes back, project again. Neither step can lead further away from a sound with
+# those magnitudes (in the distance that counts mirrored bins, too). This is the algorithm of Griffin and Lim (1984). It will return in lesson 10, where networks produce magnitudes and somebody must find the phases.
 
 # %% tags="demo"
 frame_length, hop_length = 1024, 256
@@ -1406,13 +1441,13 @@ for (name, marker), color in zip({"definition, compiled": "o", "one FFT": "s", "
     times_ms = [1e3 * seconds(function, excerpt, hall[:n_taps], repeats=2) for n_taps in lengths]
     ax.plot(lengths, times_ms, marker=marker, color=color, label=name)
 ax.axhline(1e3 * len(excerpt) / sample_rate, color="0.5", linestyle=":", label="the sound's own duration")
-ax.set(xscale="log", yscale="log", xlabel="Taps $M$", ylabel="Time (ms)", title="The definition grows in proportion to M; the FFT hardly notices")
+ax.set(xscale="log", yscale="log", xlabel="Taps $M$", ylabel="Time (ms)", title="The definition's time grows in proportion to M; the FFT hardly notices")
 ax.legend(ncols=2)
 plt.show()
 
 # %% [markdown]
-# Three readings of the table. For kernels of a few dozen taps the definition wins: nothing is as fast as a short loop. For whole recordings the FFT wins. For live sound the partitioned form wins, as it alone has a low cost *and* a latency that you choose.
-# The errors lie near −300 dB, the rounding of 64-bit numbers. No method is less exact than another. What separates them is only time.
+# What to take from both. For whole recordings, the FFT wins by far. Only for a handful of taps does a plain loop keep up with it. For live sound the partitioned form wins, as it alone has a low cost *and* a latency that you choose.
+# All are exact to the rounding of 64-bit numbers, near −300 dB; the FFT's rounding is some 20 dB larger, and still 200 dB below anything that you could hear. What separates them is time and latency.
 #
 # ## 10. Where it breaks
 #
