@@ -76,6 +76,7 @@ def run(python: Path) -> None:
 def test(python: Path) -> None:
     """Check style and types, then run every test."""
     call(python, "-m", "ruff", "check", ".")
+    call(python, "-m", "ruff", "format", "--check", ".")
     call(python, "-m", "mypy")
     call(python, "data_fetch.py", "build")
     call(python, "-m", "pytest", "-n", "auto", "--dist", "loadgroup")

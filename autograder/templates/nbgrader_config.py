@@ -13,4 +13,3 @@ c.CourseDirectory.root = str(Path(__file__).resolve().parent)
 c.GenerateAssignment.preprocessors = release_steps()
 # Formgrader shows students' Markdown to a marker who is logged in: nothing in it may run.
 c.HTMLExporter.sanitize_html = True
-

