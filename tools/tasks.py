@@ -79,13 +79,15 @@ def test(python: Path) -> None:
     call(python, "-m", "ruff", "format", "--check", ".")
     call(python, "-m", "mypy")
     call(python, "data_fetch.py", "build")
-    call(python, "-m", "pytest", "-n", "auto", "--dist", "loadgroup")
+    call(python, "-m", "pytest", "-n", "auto", "--dist", "loadfile")
 
 
 def lab(python: Path) -> None:
     """Open JupyterLab on the lessons."""
     call(python, "data_fetch.py", "build")
-    call(python, "-m", "jupyter", "lab", "notebooks")
+    # Jupyter refuses to start as root, which is who you are in most containers.
+    as_root = ["--allow-root"] if os.name != "nt" and os.geteuid() == 0 else []
+    call(python, "-m", "jupyter", "lab", "notebooks", *as_root)
 
 
 def notebooks(python: Path) -> None:
