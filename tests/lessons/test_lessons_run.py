@@ -1,19 +1,32 @@
-"""Lessons run from top to bottom: the solution without a warning, the release's given cells under nbval."""
+"""Lessons run from top to bottom: the solution without a warning, the release's given cells under nbval.
+
+What the solution's run shows is measured as well: figures that fit a page, players that neither clip nor differ in
+loudness.
+"""
 
 from __future__ import annotations
 
+import base64
+import io
 import os
+import re
+import struct
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+import soundfile
 from lesson_sources import LESSON_NAMES, PROJECT, lesson
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from autograder.source import source_notebook
+from course_lib.listen import loudness
 
 pytestmark = pytest.mark.slow
 
@@ -39,9 +52,53 @@ def run_strictly(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.Note
     return notebook
 
 
+@cache
+def executed(name: str) -> nbformat.NotebookNode:
+    """Run a lesson's solution once for all the tests that look at it."""
+    return run_strictly(source_notebook(lesson(name)), PROJECT.solutions)
+
+
+def displayed(notebook: nbformat.NotebookNode, mime_type: str) -> Iterator[str]:
+    """Yield what a notebook's cells displayed of one type."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if mime_type in output.get("data", {}):
+                yield output.data[mime_type]
+
+
+def rows_of_players(notebook: nbformat.NotebookNode) -> list[list[tuple[np.ndarray, int]]]:
+    """Return the sounds of each row of players, as the browser decodes them."""
+    rows = []
+    for page in displayed(notebook, "text/html"):
+        sounds = re.findall(r"data:audio/flac;base64,([A-Za-z0-9+/=]+)", page)
+        if sounds:
+            rows.append([soundfile.read(io.BytesIO(base64.b64decode(sound))) for sound in sounds])
+    return rows
+
+
 @pytest.mark.parametrize("name", LESSON_NAMES)
-def test_the_solution_runs_without_a_warning(name: str, tmp_path: Path) -> None:
-    run_strictly(source_notebook(lesson(name)), tmp_path)
+def test_the_solution_runs_without_a_warning(name: str) -> None:
+    executed(name)
+
+
+@pytest.mark.parametrize("name", LESSON_NAMES)
+def test_players_neither_clip_nor_differ_in_loudness(name: str) -> None:
+    rows = rows_of_players(executed(name))
+    assert rows, "a lesson without sound"
+    for row in rows:
+        assert max(np.abs(sound).max() for sound, _ in row) < 1.0
+        levels = [loudness(sound.T, sample_rate) for sound, sample_rate in row]
+        assert max(levels) - min(levels) < 0.2
+
+
+@pytest.mark.parametrize("name", LESSON_NAMES)
+def test_figures_fit_a_notebook_page(name: str) -> None:
+    pictures = [base64.b64decode(picture) for picture in displayed(executed(name), "image/png")]
+    assert pictures, "a lesson without figures"
+    for picture in pictures:
+        width, height = struct.unpack(">II", picture[16:24])
+        assert 400 <= width <= 1100
+        assert height <= 800
 
 
 @pytest.mark.parametrize(
