@@ -78,8 +78,8 @@ def as_signal(
         raise ValueError(f"{name}: got {describe(signal)}, expected {axes}. Select or reshape before the call.")
     if signal.size == 0 and not allow_empty:
         raise ValueError(f"{name}: got {describe(signal)}, expected at least one sample. Check the slice that made it.")
-    # A sum is finite only if every sample is, and costs no temporary array; that of huge samples may overflow, hence the
-    # second look. A dot product would be shorter, but BLAS may wake threads for it, which can take longer than an FFT.
+    # A sum is finite only if every sample is, and costs no temporary array; that of huge samples may overflow, hence
+    # the second look. A dot product would do as well, but BLAS may wake threads for it, which takes longer than an FFT.
     with np.errstate(over="ignore", invalid="ignore"):
         total = signal.sum()
     if not np.isfinite(total) and not np.isfinite(signal).all():
