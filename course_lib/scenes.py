@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from course_lib.constants import SAMPLE_RATE_HZ
 from course_lib.data.rooms import Room, RoomSimulationError, simulate_room
-from course_lib.validation import as_positive_integer, as_signal, describe
+from course_lib.validation import SilentSignalError, as_positive_integer, as_signal, describe
 
 _LARGEST_SNR_DB: Final = 300.0
 _WALL_DISTANCE_M: Final = 0.5
@@ -67,10 +67,6 @@ class Scene:
     dimensions_m: tuple[float, float, float] | None = None
     source_positions_m: NDArray[np.float64] | None = None
     microphone_positions_m: NDArray[np.float64] | None = None
-
-
-class SilentSignalError(ValueError):
-    """A signal whose level matters is silent, so that no gain can give it one."""
 
 
 def _sum_in_order(images: NDArray[np.float64]) -> NDArray[np.float64]:

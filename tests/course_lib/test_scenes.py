@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from course_lib import data, scenes
 from course_lib.data.rooms import RoomSimulationError, measure_rt60
+from course_lib.validation import SilentSignalError
 
 
 def measured_snr_db(result: scenes.Mixture) -> float:
@@ -85,7 +86,7 @@ def test_inputs_are_left_alone() -> None:
     ("target", "noise", "name"), [(np.zeros(9), np.ones(9), "target"), (np.ones(9), np.zeros(9), "noise")]
 )
 def test_silence_is_a_named_error(target: np.ndarray, noise: np.ndarray, name: str) -> None:
-    with pytest.raises(scenes.SilentSignalError, match=f"{name}: got silence"):
+    with pytest.raises(SilentSignalError, match=f"{name}: got silence"):
         scenes.mix_at_snr(target, noise, 0.0)
 
 
