@@ -61,7 +61,10 @@ class Room:
 
 @dataclass(frozen=True)
 class RoomPlan:
-    """What a room of the offline corpus is built from; the fields mean what they mean in ``Room``."""
+    """What a room of the offline corpus is built from; the fields mean what they mean in ``Room``.
+
+    Lesson: 01 §1
+    """
 
     name: str
     target_rt60_s: float

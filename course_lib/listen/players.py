@@ -42,6 +42,9 @@ class _Sound:
 class Players:
     """A finished row of players: HTML where the front end can show it, a table in plain text elsewhere.
 
+    Args:
+        html: the row for a front end that shows HTML.
+        text: the same row as a table in plain text.
     Lesson: 01 §1
     """
 
