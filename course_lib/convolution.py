@@ -86,7 +86,7 @@ def _dot_with_flipped_kernel(x: NDArray[Any], h: NDArray[Any], y: NDArray[Any]) 
 def convolve_shift(x: ArrayLike, h: ArrayLike) -> NDArray[Any]:
     """Convolve by the shift operator: add up delayed copies of the signal, one scaled copy a tap.
 
-    Equation: y = Σ_k h[k] S^k x, with the shift (S x)[n] = x[n − 1].
+    Equation: y = Σ_k h[k] D^k x, with the delay (D x)[n] = x[n − 1].
 
     Args:
         x: signal, shape (..., n_samples).
@@ -352,24 +352,24 @@ def convolve_stft(
 ) -> NDArray[Any]:
     """Convolve in the STFT domain: multiply every frame's spectrum by that of h, and add up the longer frames.
 
-    Equation: y[n] = (1/C) Σ_m y_m[n − mH], Y_m[k] = X_m[k]·H[k], K ≥ N + M − 1, where Σ_m w[n − mH] = C.
+    Equation: y[n] = (1/C) Σ_m y_m[n − mR], Y_m[k] = X_m[k]·H[k], K ≥ L + M − 1, where Σ_m w[n − mR] = C.
 
     Exact to rounding, because convolution is linear: the windowed frames add up to C·x (COLA), so the convolved
     frames add up to C·(x * h). The DFT must have room for the frame's tail; for a response as long as a frame that is
-    double the frame. Overlap-add is the case of a rectangular window with H = N.
+    double the frame. Overlap-add is the case of a rectangular window with R = L.
 
     Args:
         x: signal, shape (..., n_samples).
         h: impulse response, shape (..., n_taps).
-        frame_length: N, samples a frame before padding.
-        hop_length: H, samples from frame to frame; a quarter of a frame unless given.
-        window: name, or samples of shape (frame_length,), whose shifts by H add up to a constant C ≠ 0.
+        frame_length: L, samples a frame before padding.
+        hop_length: R, samples from frame to frame; a quarter of a frame unless given.
+        window: name, or samples of shape (frame_length,), whose shifts by R add up to a constant C ≠ 0.
     Returns:
         y, shape (..., n_samples + n_taps - 1).
     Raises:
         ValueError: if an input is empty, complex or not finite, the leading axes do not broadcast, or window and hop
             fail the COLA condition (the message has a hop that satisfies it).
-    Cost: O(n_samples·(K/H)·log K).
+    Cost: O(n_samples·(K/R)·log K).
     Reference: J. B. Allen and L. R. Rabiner, "A unified approach to short-time Fourier analysis and synthesis",
         Proc. IEEE 65(11), 1977.
     Lesson: 01 §7

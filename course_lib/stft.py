@@ -2,9 +2,9 @@
 
 Conventions. Spectrograms are ``(..., n_freqs, n_frames)``, in memory one frame after the other, as in librosa and
 torch.stft: a transposed view, so that ``X[..., k, :]`` strides through memory and ``X[..., :, m]`` does not.
-Phase is counted from the first sample of each frame. A centred frame m is centred on sample mH; the signal
+Phase is counted from the first sample of each frame. A centred frame m is centred on sample mR; the signal
 counts as zero outside its ends. Frames go on until one is centred on or after the end of the signal, so that the
-tail is as well covered as the head: 1 + ⌈N_x/H⌉ frames, where librosa has 1 + ⌊N_x/H⌋ (the same when H divides N_x).
+tail is as well covered as the head: 1 + ⌈N/R⌉ frames, where librosa has 1 + ⌊N/R⌋ (the same when R divides N).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from course_lib import _frames
 from course_lib.validation import as_positive_integer, as_signal, describe
 
-# Coefficients a of w[n] = Σ_i (−1)^i a_i cos(2πin/N).
+# Coefficients a of w[n] = Σ_i (−1)^i a_i cos(2πin/L).
 _COSINE_WINDOWS: dict[str, tuple[float, ...]] = {
     "boxcar": (1.0,),
     "hann": (0.5, 0.5),
@@ -32,19 +32,19 @@ _CONDITION_TOLERANCE = 1e-10
 def make_window(window: str | ArrayLike, frame_length: int) -> NDArray[np.float64]:
     """Make a periodic analysis window from its name, or check one given as an array.
 
-    Equation: w[n] = Σ_i (−1)^i a_i cos(2πin/N), for "boxcar", "hann", "hamming", "blackman";
-    "sqrt_hann" is √hann = sin(πn/N). Other names are those of scipy.signal.get_window.
+    Equation: w[n] = Σ_i (−1)^i a_i cos(2πin/L), for "boxcar", "hann", "hamming", "blackman";
+    "sqrt_hann" is √hann = sin(πn/L). Other names are those of scipy.signal.get_window.
 
-    Periodic means that w[N] would equal w[0]: shifted copies then add up evenly, which a symmetric window's do not.
+    Periodic means that w[L] would equal w[0]: shifted copies then add up evenly, which a symmetric window's do not.
 
     Args:
         window: name, or samples of shape (frame_length,).
-        frame_length: N, samples a frame.
+        frame_length: L, samples a frame.
     Returns:
         The window, shape (frame_length,), float64.
     Raises:
         ValueError: if the name is unknown, the array has another length, is zero throughout, or is not finite and real.
-    Cost: O(N).
+    Cost: O(L).
     Reference: F. J. Harris, "On the use of windows for harmonic analysis with the discrete Fourier transform",
         Proc. IEEE 66(1), 1978.
     Lesson: 01 §6
@@ -88,22 +88,22 @@ def check_cola(
 ) -> float:
     """Check the constant-overlap-add condition of a window and a hop, and return the constant.
 
-    Equation: Σ_m w^p[n − mH] = C ≠ 0 for every n, with p = 1 ("amplitude") or p = 2 ("power").
+    Equation: Σ_m w^p[n − mR] = C ≠ 0 for every n, with p = 1 ("amplitude") or p = 2 ("power").
 
     With the amplitude variant, adding unwindowed frames gives C·x; with the power variant, frames windowed in
     analysis and again in synthesis do.
 
     Args:
         window: name, or samples of shape (frame_length,).
-        hop_length: H, samples from frame to frame.
-        frame_length: N; may be left out when the window is an array.
+        hop_length: R, samples from frame to frame.
+        frame_length: L; may be left out when the window is an array.
         variant: which sum must be constant.
     Returns:
         The constant C.
     Raises:
         ValueError: if the sum is not constant to 1e-10 of its mean; the message has the measured deviation and the
             next smaller hop that satisfies the condition.
-    Cost: O(N); O(N²) to find the hop that an error names.
+    Cost: O(L); O(L²) to find the hop that an error names.
     Reference: J. B. Allen and L. R. Rabiner, "A unified approach to short-time Fourier analysis and synthesis",
         Proc. IEEE 65(11), 1977.
     Lesson: 01 §6
@@ -130,18 +130,18 @@ def check_cola(
 def check_nola(window: str | ArrayLike, hop_length: int, *, frame_length: int | None = None) -> float:
     """Check that a window and a hop leave no sample unseen (nonzero overlap-add), and return the smallest sum.
 
-    Equation: min_n Σ_m w²[n − mH] > 0: what the weighted overlap-add divides by.
+    Equation: min_n Σ_m w²[n − mR] > 0: what the weighted overlap-add divides by.
 
     Args:
         window: name, or samples of shape (frame_length,).
-        hop_length: H, samples from frame to frame.
-        frame_length: N; may be left out when the window is an array.
+        hop_length: R, samples from frame to frame.
+        frame_length: L; may be left out when the window is an array.
     Returns:
         The smallest value of the sum.
     Raises:
         ValueError: if the sum falls to 1e-10 of its largest value or below; the message has the measured ratio, the
             place, and the next smaller hop that satisfies the condition.
-    Cost: O(N); O(N²) to find the hop that an error names.
+    Cost: O(L); O(L²) to find the hop that an error names.
     Reference: D. W. Griffin and J. S. Lim, "Signal estimation from modified short-time Fourier transform",
         IEEE Trans. ASSP 32(2), 1984.
     Lesson: 01 §6
@@ -172,18 +172,18 @@ def stft(
 ) -> NDArray[Any]:
     """Short-time Fourier transform of a real signal.
 
-    Equation: X[k,m] = Σ_n w[n] x[n + mH − c] e^(−j2πkn/K), n = 0 … N − 1, with c = ⌊N/2⌋ if centred and 0 if not.
+    Equation: X[k,m] = Σ_n w[n] x[n + mR − c] e^(−j2πkn/K), n = 0 … L − 1, with c = ⌊L/2⌋ if centred and 0 if not.
 
-    The signal is zero outside its ends. Centred, there are 1 + ⌈n_samples/H⌉ frames; not centred,
-    1 + ⌈(n_samples − N)/H⌉ and at least 1. A last frame that reaches past the end is kept.
+    The signal is zero outside its ends. Centred, there are 1 + ⌈n_samples/R⌉ frames; not centred,
+    1 + ⌈(n_samples − L)/R⌉ and at least 1. A last frame that reaches past the end is kept.
 
     Args:
         x: signal, shape (..., n_samples); any number of samples from 1.
         window: name, or samples of shape (frame_length,).
-        frame_length: N, samples a frame.
-        hop_length: H, samples from frame to frame; a quarter of a frame unless given.
-        fft_length: K ≥ N, length of the DFT; N unless given. A longer one pads each frame with zeros at its end.
-        centred: whether frame m is centred on sample mH, or starts there.
+        frame_length: L, samples a frame.
+        hop_length: R, samples from frame to frame; a quarter of a frame unless given.
+        fft_length: K ≥ L, length of the DFT; L unless given. A longer one pads each frame with zeros at its end.
+        centred: whether frame m is centred on sample mR, or starts there.
     Returns:
         X, shape (..., n_freqs, n_frames) with n_freqs = ⌊K/2⌋ + 1: complex64 for float32 input, else complex128.
         A view of memory in which one frame follows the other.
@@ -212,7 +212,7 @@ def istft(
 ) -> NDArray[Any]:
     """Inverse STFT by weighted overlap-add: the signal whose STFT is nearest to ``X``.
 
-    Equation: x̂[n] = Σ_m w[n − mH + c] x_m[n − mH + c] / Σ_m w²[n − mH + c], x_m = IDFT of X[:,m] cut to N samples.
+    Equation: x̂[n] = Σ_m w[n − mR + c] x_m[n − mR + c] / Σ_m w²[n − mR + c], x_m = IDFT of X[:,m] cut to L samples.
 
     This is the least-squares solution: for an X that is the STFT of a signal it returns the signal, for any other
     it minimises Σ |X − STFT(x̂)|² over all K frequencies.
@@ -220,12 +220,12 @@ def istft(
     Args:
         X: spectrogram, shape (..., n_freqs, n_frames) with n_freqs = ⌊K/2⌋ + 1.
         window: the window of the analysis: name, or samples of shape (frame_length,).
-        frame_length: N, samples a frame.
-        hop_length: H, samples from frame to frame; a quarter of a frame unless given.
-        fft_length: K ≥ N, length of the DFT; N unless given.
-        centred: whether frame m is centred on sample mH, or starts there.
-        n_samples: length of the result. Unless given, (n_frames − 1)·H if centred, which is the signal's own length
-            rounded up to a whole hop, and (n_frames − 1)·H + N if not.
+        frame_length: L, samples a frame.
+        hop_length: R, samples from frame to frame; a quarter of a frame unless given.
+        fft_length: K ≥ L, length of the DFT; L unless given.
+        centred: whether frame m is centred on sample mR, or starts there.
+        n_samples: length of the result. Unless given, (n_frames − 1)·R if centred, which is the signal's own length
+            rounded up to a whole hop, and (n_frames − 1)·R + L if not.
     Returns:
         Signal, shape (..., n_samples): float32 for complex64 input, else float64.
     Raises:
@@ -279,10 +279,10 @@ def project_consistent(
     Args:
         X: spectrogram, shape (..., n_freqs, n_frames) with n_freqs = ⌊K/2⌋ + 1.
         window: name, or samples of shape (frame_length,).
-        frame_length: N, samples a frame.
-        hop_length: H, samples from frame to frame; a quarter of a frame unless given.
-        fft_length: K ≥ N, length of the DFT; N unless given.
-        centred: whether frame m is centred on sample mH, or starts there.
+        frame_length: L, samples a frame.
+        hop_length: R, samples from frame to frame; a quarter of a frame unless given.
+        fft_length: K ≥ L, length of the DFT; L unless given.
+        centred: whether frame m is centred on sample mR, or starts there.
         n_samples: length of the signal between; as in :func:`istft` unless given.
     Returns:
         The nearest consistent spectrogram, shape (..., n_freqs, n_frames).
@@ -322,17 +322,17 @@ def project_consistent(
 class StreamingSTFT:
     """STFT of a signal that arrives in blocks of any size.
 
-    Equation: the frames of :func:`stft`: X[k,m] = Σ_n w[n] x[n + mH − c] e^(−j2πkn/K).
+    Equation: the frames of :func:`stft`: X[k,m] = Σ_n w[n] x[n + mR − c] e^(−j2πkn/K).
 
     All outputs side by side are ``stft`` of all inputs end to end, whatever the block sizes. Frame m is returned as
-    soon as its last sample has come: N − c samples after sample mH, with c = ⌊N/2⌋ if centred and 0 if not.
+    soon as its last sample has come: L − c samples after sample mR, with c = ⌊L/2⌋ if centred and 0 if not.
 
     Args:
         window: name, or samples of shape (frame_length,).
-        frame_length: N, samples a frame.
-        hop_length: H, samples from frame to frame; a quarter of a frame unless given.
-        fft_length: K ≥ N, length of the DFT; N unless given.
-        centred: whether frame m is centred on sample mH, or starts there.
+        frame_length: L, samples a frame.
+        hop_length: R, samples from frame to frame; a quarter of a frame unless given.
+        fft_length: K ≥ L, length of the DFT; L unless given.
+        centred: whether frame m is centred on sample mR, or starts there.
     Raises:
         ValueError: if a length is not a whole number in its range or the window does not fit.
     Cost: O(K·log K) a frame.
@@ -409,19 +409,19 @@ class StreamingSTFT:
 class StreamingISTFT:
     """Inverse STFT of frames that arrive a few at a time.
 
-    Equation: that of :func:`istft`: x̂[n] = Σ_m w[n − mH + c] x_m[n − mH + c] / Σ_m w²[n − mH + c].
+    Equation: that of :func:`istft`: x̂[n] = Σ_m w[n − mR + c] x_m[n − mR + c] / Σ_m w²[n − mR + c].
 
     All outputs end to end are ``istft`` of all frames side by side, whatever their grouping. A sample is returned as
     soon as no later frame can touch it, so that behind :class:`StreamingSTFT` it comes out at most
-    max(N − 1, H + ⌈N/2⌉ − 1) samples after it went in (N − 1 for hops up to half a frame), centred or not. A cascade of
+    max(L − 1, R + ⌈L/2⌉ − 1) samples after it went in (L − 1 for hops up to half a frame), centred or not. A cascade of
     the two returns the signal, followed by zeros up to a whole hop if centred, up to the end of the last frame if not.
 
     Args:
         window: the window of the analysis: name, or samples of shape (frame_length,).
-        frame_length: N, samples a frame.
-        hop_length: H, samples from frame to frame; a quarter of a frame unless given.
-        fft_length: K ≥ N, length of the DFT; N unless given.
-        centred: whether frame m is centred on sample mH, or starts there.
+        frame_length: L, samples a frame.
+        hop_length: R, samples from frame to frame; a quarter of a frame unless given.
+        fft_length: K ≥ L, length of the DFT; L unless given.
+        centred: whether frame m is centred on sample mR, or starts there.
     Raises:
         ValueError: if a length is not a whole number in its range, or window and hop fail NOLA.
     Cost: O(K·log K) a frame.
@@ -639,7 +639,7 @@ def _window_samples(window: str | ArrayLike, frame_length: int | None) -> NDArra
 
 
 def _overlap_sums(weights: NDArray[np.float64], hop_length: int) -> NDArray[np.float64]:
-    """Return Σ_m w[n − mH] for n = 0 … H − 1."""
+    """Return Σ_m w[n − mR] for n = 0 … R − 1."""
     n_missing = -weights.size % hop_length
     sums: NDArray[np.float64] = np.pad(weights, (0, n_missing)).reshape(-1, hop_length).sum(axis=0)
     return sums
@@ -662,7 +662,7 @@ def _percent(part: float, whole: float) -> str:
 
 
 def _window_weights(window: NDArray[np.float64], hop_length: int, n_frames: int) -> NDArray[np.float64]:
-    """Return Σ_m w²[n − mH] over ``n_frames`` frames: rising, then periodic, then falling."""
+    """Return Σ_m w²[n − mR] over ``n_frames`` frames: rising, then periodic, then falling."""
     overlap = -(-window.size // hop_length)
     n_short = min(n_frames, 2 * overlap)
     short = np.zeros((1, max(0, n_short - 1) * hop_length + window.size))
