@@ -440,6 +440,13 @@ for name, function, n_samples in [
 # samples that can differ from zero. Say **(a)** which is the first and which is the last output sample that can differ from zero, and
 # which product makes each; **(b)** what you would hear if a program kept only the first $N$ samples.
 
+# %% [markdown] hints="why_length"
+# concept: Where in the output does the product of $x[k]$ and $h[i]$ land? Ask for the smallest and the largest such place.
+#
+# structure: Name the first place and its product, then the last place and its product. Count the places from one to the other. Then ask which of them lie beyond the end of $x$.
+#
+# line: Begin with "The product $x[k]\,h[i]$ lands at $n = k + i$. Here $k$ runs from 0 to …, and $i$ from 0 to …".
+
 # %% [markdown] written="why_length" points=2
 # ### BEGIN SOLUTION
 # (a) The product $x[k]\,h[i]$ lands at $n = k + i$. The smallest index is $0 + 0 = 0$, made by $x[0]\,h[0]$ alone. The largest is
@@ -462,6 +469,13 @@ for name, function, n_samples in [
 #
 # A hall's impulse response lasts 2 s at 16 kHz. A voice must be convolved with it **live**. **(a)** How many multiplications does the
 # definition need for each second of sound? **(b)** How many does it need at 48 kHz for the same hall, and why is it not three times as many? **(c)** Do dot products or shifted copies need fewer? Why are they faster all the same?
+
+# %% [markdown] hints="cost"
+# concept: Each output sample costs one multiplication for each tap. How many output samples are there in a second, and how many taps in two seconds?
+#
+# structure: Multiply the two numbers for 16 kHz. Then see which of the two changes at 48 kHz. For (c), compare the number of products with the number of times that Python must look at your code.
+#
+# line: Begin with "At 16 kHz the response has $2 \cdot 16\,000$ taps, so a second of output needs …".
 
 # %% [markdown] written="cost" points=1
 # ### BEGIN SOLUTION
@@ -1434,6 +1448,13 @@ for _n_freqs, _n_frames in [(5, 6), (17, 5), (33, 8), (129, 31), (513, 12)]:
 # *1 point · 8 minutes · medium*
 #
 # Draw every bin of $S$ independently from a continuous distribution, for example a Gaussian. What is the probability that $S$ is consistent? Give the number and the reason. Count dimensions, with a hop of a quarter frame.
+
+# %% [markdown] hints="probability"
+# concept: A point drawn at random in a room hardly ever lies exactly on a given sheet of paper.
+#
+# structure: How many real numbers does a signal of $N$ samples have, and how many does its spectrogram have with a hop of a quarter frame? What shape does the set of all consistent spectrograms have inside that larger space?
+#
+# line: Begin with "The consistent spectrograms are the image of a linear map from $\mathbb R^N$, so they form a subspace of dimension at most …".
 
 # %% [markdown] written="probability" points=1
 # ### BEGIN SOLUTION
