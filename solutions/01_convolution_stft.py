@@ -1375,6 +1375,9 @@ plt.show()
 listen(longest_kernel, sample_rate)
 
 # %% [markdown]
+# The third player holds their difference alone, made as loud as the others. The gains under the players say that it had to be raised by about 12 dB more than they: that is how far the error lies below the sound at 512 taps.
+
+# %% [markdown]
 # ## 8. Not every spectrogram is the spectrogram of a sound
 #
 # Take 1 s of sound at 16 kHz: 16 000 real numbers. With 1024-sample frames and a hop of 256, its spectrogram has 64 frames of 513 complex bins, two of which are real: 64 times 1024, some 65 500 real numbers. The STFT has put 16 000 numbers into a space with four times as many.

@@ -613,3 +613,30 @@ def inconsistent_spectrogram(n_freqs, n_frames):
     L = 2 * (n_freqs - 1)
     noise = np.random.default_rng(0).standard_normal((n_freqs, n_frames)) + 0j
     return stft.project_consistent(noise, frame_length=L, hop_length=L // 4)
+
+# %% wrong="overlap_add" about="ignores the blocks: one FFT over everything"
+def overlap_add(x, h, block_length):
+    n = len(x) + len(h) - 1
+    return np.fft.irfft(np.fft.rfft(x, n) * np.fft.rfft(h, n), n)
+
+# %% wrong="convolve_in_stft_domain" about="ignores window and hop: one FFT over everything"
+def convolve_in_stft_domain(x, h, window, hop_length):
+    n = len(x) + len(h) - 1
+    return np.fft.irfft(np.fft.rfft(x, n) * np.fft.rfft(h, n), n)
+
+# %% wrong="istft_by_overlap_add" about="a denominator clipped at a hundredth, so soft windows come back too soft"
+def istft_by_overlap_add(X, window, hop_length, n_samples):
+    L = len(window)
+    y, norm = np.zeros((X.shape[1] - 1) * hop_length + L), np.zeros((X.shape[1] - 1) * hop_length + L)
+    for m in range(X.shape[1]):
+        y[m * hop_length : m * hop_length + L] += window * np.fft.irfft(X[:, m], L)
+        norm[m * hop_length : m * hop_length + L] += window**2
+    return (y / np.maximum(norm, 1e-2))[L // 2 : L // 2 + n_samples]
+
+# %% wrong="energy_from_rfft" about="scales the caller's spectrum in place"
+def energy_from_rfft(spectrum, n_samples):
+    spectrum *= np.sqrt(2.0)
+    spectrum[0] /= np.sqrt(2.0)
+    if n_samples % 2 == 0:
+        spectrum[-1] /= np.sqrt(2.0)
+    return np.sum(np.abs(spectrum) ** 2) / n_samples
