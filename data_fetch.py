@@ -95,7 +95,7 @@ def build(
                 except RuntimeError as error:
                     # The other parts are of use without this one.
                     failures.append(f"{part}: {error}")
-        console.print(f"{len(built)} items built, the rest was there" if built else "the corpus is complete")
+        console.print(f"the corpus is complete: {len(built)} items built now" if built else "the corpus is complete")
         if failures:
             raise RuntimeError(" ".join(failures))
 
