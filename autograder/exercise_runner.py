@@ -116,11 +116,6 @@ class ExerciseRunner:
         return namespace
 
 
-def run_exercise(lesson: Lesson, key: str, answer: str | None = None) -> Outcome:
-    """Run one answer in a fresh namespace; keep an ``ExerciseRunner`` instead where there are many."""
-    return ExerciseRunner(lesson).run(key, answer)
-
-
 class _Magics:
     """Stands for the shell in cells with magics."""
 

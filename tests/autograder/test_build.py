@@ -34,16 +34,6 @@ from autograder.source import notebook_bytes, read_lesson
 NAME = FIXTURE.stem
 
 
-@pytest.fixture(scope="module")
-def lesson():
-    return read_lesson(FIXTURE)
-
-
-@pytest.fixture(scope="module")
-def release(lesson) -> bytes:
-    return release_bytes(lesson)
-
-
 @pytest.fixture
 def project(tmp_path) -> Project:
     return make_project(tmp_path)

@@ -26,14 +26,8 @@ from autograder.leaks import lesson_secrets
 from autograder.project import Project
 from autograder.release import BuildError, parse_notebook, release_bytes
 from autograder.sample_class import SampleStudent, submission_bytes
-from autograder.source import read_lesson
 
 NAME = FIXTURE.stem
-
-
-@pytest.fixture(scope="module")
-def lesson():
-    return read_lesson(FIXTURE)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from autograder.cells import SourceError
 from autograder.cli import app
-from autograder.release import BuildError, parse_notebook, release_bytes
+from autograder.release import BuildError, parse_notebook
 from autograder.sample_class import (
     MANUAL,
     RECORD,
@@ -20,7 +20,6 @@ from autograder.sample_class import (
     read_student,
     submission_bytes,
 )
-from autograder.source import read_lesson
 
 NAME = FIXTURE.stem
 
@@ -42,16 +41,6 @@ import warnings
 """
 
 BLANK = '# %% [markdown] start="blank" about="Hands in what was given"\n'
-
-
-@pytest.fixture(scope="module")
-def lesson():
-    return read_lesson(FIXTURE)
-
-
-@pytest.fixture(scope="module")
-def release(lesson) -> bytes:
-    return release_bytes(lesson)
 
 
 @pytest.fixture

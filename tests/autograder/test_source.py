@@ -13,11 +13,6 @@ from autograder.names import names_of
 from autograder.source import expand_hints, read_lesson, source_notebook
 
 
-@pytest.fixture(scope="module")
-def lesson():
-    return read_lesson(FIXTURE)
-
-
 def problems_of(tmp_path: Path, source: str) -> list[str]:
     path = tmp_path / FIXTURE.name
     path.write_text(source, "utf-8")
