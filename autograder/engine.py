@@ -13,6 +13,8 @@ from typing import Protocol
 
 from nbformat import NotebookNode
 
+from .course_tree import Lesson
+
 
 class CellState(StrEnum):
     """How the execution of one cell ended. Only ``COMPLETED`` can earn points."""
@@ -27,23 +29,54 @@ class CellState(StrEnum):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission may use. ``None`` for memory sets no limit."""
+    """What one submission may use. ``None`` for memory sets no limit.
+
+    ``cell_seconds`` bounds each cell, a test with the answers it calls included; ``total_seconds`` all of them.
+    """
 
     cell_seconds: float = 30.0
     total_seconds: float = 300.0
-    memory_bytes: int | None = 8 * 2**30
+    memory_bytes: int | None = 4 * 2**30
     output_bytes: int = 2 * 2**20
+    displays: int = 200
+    processes: int = 64
+    open_files: int = 256
+    file_bytes: int = 64 * 2**20
+    scratch_bytes: int = 256 * 2**20
     restarts: int = 8
 
 
 @dataclass(frozen=True)
 class CellRun:
-    """What became of one cell: its end, what it displayed (nbformat outputs) and how long it took."""
+    """What became of one cell.
+
+    ``outputs`` are what it displayed (nbformat outputs); ``seconds`` its wall time, of which ``student_seconds`` were
+    spent waiting for the student's code; ``peak_memory_bytes`` the largest memory of the student's process so far.
+    """
 
     state: CellState
     outputs: list[NotebookNode] = field(default_factory=list)
     execution_count: int | None = None
     seconds: float = 0.0
+    student_seconds: float = 0.0
+    peak_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One submission to execute.
+
+    ``notebook`` is the rebuilt notebook: the student's cells in it are code to run, nothing in it needs to be believed,
+    and it is not modified; cells tagged ``skip-execution`` are skipped. ``folder`` is an existing folder with the
+    instructor's data files, which becomes the working directory. ``lesson`` is what the notebook was rebuilt from; there
+    is none when a learner checks a notebook of their own.
+    """
+
+    notebook: NotebookNode
+    folder: Path
+    limits: Limits
+    lesson: Lesson | None = None
+    student: str = ""
 
 
 class EngineError(RuntimeError):
@@ -51,19 +84,20 @@ class EngineError(RuntimeError):
 
 
 class Engine(Protocol):
-    """Executes a rebuilt notebook. Implementations may be called from several threads at once."""
+    """Executes rebuilt notebooks. Implementations may be called from several threads at once."""
 
     identity: str
     """Name and version; a change of it makes every submission due for grading again."""
 
-    def run(self, notebook: NotebookNode, folder: Path, limits: Limits) -> list[CellRun]:
+    warnings: tuple[str, ...]
+    """What every report of its marks has to say about them, such as that they can be forged; often empty."""
+
+    def run(self, job: Job) -> list[CellRun]:
         """Execute a notebook and return one record a cell, in order.
 
-        Args:
-            notebook: rebuilt notebook; cells of the student are code to run, and nothing in it needs to be believed.
-                It is not modified. Cells tagged ``skip-execution`` are skipped.
-            folder: existing private folder to run in; it holds the instructor's data files.
-            limits: what the submission may use.
         Raises:
             EngineError: if nothing could be executed for a reason outside the submission.
         """
+
+    def close(self) -> None:
+        """End every process that the engine keeps."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from .course_tree import CourseTree, Lesson
-from .engine import Engine, EngineError, Limits
+from .engine import Engine, EngineError, Job, Limits
 from .gradebook import GradebookError, executed_notebook, graded_students, register_lesson, save_marks
 from .intake import Problem, Submission
 from .notebook_files import write_notebook
@@ -115,7 +115,7 @@ def _execute(submission: Submission, engine: Engine, limits: Limits) -> _Execute
     notebook = rebuild(lesson, submission.cells)
     with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder:
         _copy_data_files(lesson, Path(folder))
-        runs = engine.run(notebook, Path(folder), limits)
+        runs = engine.run(Job(notebook, Path(folder), limits, lesson, submission.student))
     outcomes = judge(lesson.exercises, notebook, runs, limits)
     return _Executed(executed_notebook(lesson, notebook, runs, outcomes), outcomes, time.monotonic() - started)
 

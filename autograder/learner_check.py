@@ -13,7 +13,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from .course_tree import Exercise, find_exercises, grade_id, has_tag, is_answer, nbgrader_metadata
-from .engine import Engine, Limits
+from .engine import Engine, Job, Limits
 from .intake import UnreadableNotebookError, parse_notebook, read_bytes
 from .notebook_files import read_notebook
 from .outcomes import Outcome, Status, judge, stub_messages
@@ -58,7 +58,7 @@ def check_notebook(path: Path, engine: Engine, limits: Limits | None = None) -> 
     exercises = _exercises_of(notebook)
     if not exercises:
         raise UnreadableNotebookError("there is no exercise in it: name one of the lessons under notebooks/")
-    runs = engine.run(_without_demos(notebook), path.resolve().parent, limits)
+    runs = engine.run(Job(_without_demos(notebook), path.resolve().parent, limits))
     outcomes = judge(exercises, notebook, runs, limits)
     return [CheckedExercise(exercise, outcome) for exercise, outcome in zip(exercises, outcomes, strict=True)]
 

@@ -27,7 +27,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
 from .course_tree import earns_points, has_tag
-from .engine import CellRun, CellState, EngineError, Limits
+from .engine import CellRun, CellState, EngineError, Job, Limits
 from .notebook_files import metadata_node
 
 _STARTS = 3
@@ -51,9 +51,14 @@ class NbgraderEngine:
 
     identity = f"nbgrader-kernel/1 nbclient/{nbclient.__version__}"
 
-    def run(self, notebook: NotebookNode, folder: Path, limits: Limits) -> list[CellRun]:
+    warnings: tuple[str, ...] = ()
+
+    def run(self, job: Job) -> list[CellRun]:
         """Execute a notebook; see ``Engine.run``."""
-        return asyncio.run(_Execution(notebook, folder, limits).run())
+        return asyncio.run(_Execution(job.notebook, job.folder, job.limits).run())
+
+    def close(self) -> None:
+        """Do nothing: a kernel ends with its submission."""
 
 
 class _Execution:

@@ -16,7 +16,7 @@ from nbgrader.utils import determine_grade
 from small_course import ALL_RIGHT, DOUBLE_RIGHT, LESSON, TRIPLE_RIGHT, cell, hand_in, submission, write_course
 
 from autograder.course_tree import CourseTree, grade_id
-from autograder.engine import CellRun, CellState, EngineError, Limits
+from autograder.engine import CellRun, CellState, EngineError, Job, Limits
 from autograder.gradebook import GradebookError, quiet_nbgrader, read_marks
 from autograder.grading import GradingRun, grade_class
 from autograder.intake import collect
@@ -148,17 +148,21 @@ class ScriptedEngine:
     """Passes or fails every test cell as told, without a kernel."""
 
     identity = "scripted/1"
+    warnings: tuple[str, ...] = ()
+
+    def close(self) -> None:
+        """It keeps nothing."""
 
     def __init__(self, *, passes: bool = True) -> None:
         self.passes = passes
         self.runs = 0
         self.lock = threading.Lock()
 
-    def run(self, notebook: NotebookNode, folder: Path, limits: Limits) -> list[CellRun]:
+    def run(self, job: Job) -> list[CellRun]:
         with self.lock:
             self.runs += 1
         state = CellState.COMPLETED if self.passes else CellState.TIMED_OUT
-        return [CellRun(state) for _ in notebook.cells]
+        return [CellRun(state) for _ in job.notebook.cells]
 
 
 @pytest.fixture
@@ -233,8 +237,8 @@ def test_what_a_marker_entered_survives_regrading(course: CourseTree) -> None:
 
 def test_an_engine_that_cannot_start_or_fails_is_a_problem_of_that_submission(course: CourseTree) -> None:
     class Fails(ScriptedEngine):
-        def run(self, notebook: NotebookNode, folder: Path, limits: Limits) -> list[CellRun]:
-            runs = super().run(notebook, folder, limits)
+        def run(self, job: Job) -> list[CellRun]:
+            runs = super().run(job)
             if self.runs == 2:
                 raise EngineError("no kernel could be started")
             if self.runs == 4:
@@ -308,9 +312,9 @@ def test_the_instructors_data_files_are_there_and_the_students_are_not(tmp_path:
     seen: list[set[str]] = []
 
     class Looks(ScriptedEngine):
-        def run(self, notebook: NotebookNode, folder: Path, limits: Limits) -> list[CellRun]:
-            seen.append({path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()})
-            return super().run(notebook, folder, limits)
+        def run(self, job: Job) -> list[CellRun]:
+            seen.append({path.relative_to(job.folder).as_posix() for path in job.folder.rglob("*") if path.is_file()})
+            return super().run(job)
 
     course = write_course(tmp_path)
     data = course.root / "source" / LESSON / "data"
