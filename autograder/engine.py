@@ -68,8 +68,8 @@ class Job:
 
     ``notebook`` is the rebuilt notebook: the student's cells in it are code to run, nothing in it needs to be believed,
     and it is not modified; cells tagged ``skip-execution`` are skipped. ``folder`` is an existing folder with the
-    instructor's data files, which becomes the working directory. ``lesson`` is what the notebook was rebuilt from; there
-    is none when a learner checks a notebook of their own.
+    instructor's data files, which becomes the working directory. ``lesson`` is what the notebook was rebuilt from;
+    there is none when a learner checks a notebook of their own.
     """
 
     notebook: NotebookNode
