@@ -1,0 +1,1 @@
+"""Running a submission in two processes: the student's code in one, the tests in another that trusts none of it."""
