@@ -217,8 +217,9 @@ check.close(
 )
 check.passed("convolve_by_definition agrees with the sums done by hand")
 ### BEGIN HIDDEN TESTS
-_rng = np.random.default_rng(101)
-for _n_samples, _n_taps in [(1, 1), (1, 7), (9, 1), (17, 5), (5, 17), (31, 31)]:
+_rng = check.hidden_inputs("convolve_by_definition")
+_even, _odd = (2 * _rng.integers(4, 20, 2)).tolist(), (2 * _rng.integers(4, 20, 2) + 1).tolist()
+for _n_samples, _n_taps in [(1, 1), (1, 7), (9, 1), (_even[0], _odd[0]), (_odd[1], _even[1]), (17, 5), (5, 17), (31, 31)]:
     _x, _h = _rng.standard_normal(_n_samples), _rng.standard_normal(_n_taps)
     _x_before, _h_before = _x.copy(), _h.copy()
     check.close(convolve_by_definition(_x, _h), np.convolve(_x, _h), relative_tolerance=1e-12, name="a random signal")
@@ -292,8 +293,9 @@ check.close(
 )
 check.passed("each output sample is one dot product with the flipped kernel")
 ### BEGIN HIDDEN TESTS
-_rng = np.random.default_rng(102)
-for _n_samples, _n_taps in [(1, 1), (1, 6), (8, 1), (40, 7), (7, 40), (1001, 64)]:
+_rng = check.hidden_inputs("convolve_by_dot_products")
+_even, _odd = (2 * _rng.integers(4, 20, 2)).tolist(), (2 * _rng.integers(4, 20, 2) + 1).tolist()
+for _n_samples, _n_taps in [(1, 1), (1, 6), (8, 1), (_even[0], _odd[0]), (_odd[1], _even[1]), (40, 7), (7, 40), (1001, 64)]:
     _x, _h = _rng.standard_normal(_n_samples), _rng.standard_normal(_n_taps)
     _x_before, _h_before = _x.copy(), _h.copy()
     check.close(convolve_by_dot_products(_x, _h), np.convolve(_x, _h), relative_tolerance=1e-11, name="a random signal")
@@ -366,8 +368,9 @@ check.close(
 )
 check.passed("the copies are delayed, scaled and summed")
 ### BEGIN HIDDEN TESTS
-_rng = np.random.default_rng(103)
-for _n_samples, _n_taps in [(1, 1), (1, 6), (8, 1), (40, 7), (7, 40), (5003, 33)]:
+_rng = check.hidden_inputs("convolve_by_shifts")
+_even, _odd = (2 * _rng.integers(4, 20, 2)).tolist(), (2 * _rng.integers(4, 20, 2) + 1).tolist()
+for _n_samples, _n_taps in [(1, 1), (1, 6), (8, 1), (_even[0], _odd[0]), (_odd[1], _even[1]), (40, 7), (7, 40), (5003, 33)]:
     _x, _h = _rng.standard_normal(_n_samples), _rng.standard_normal(_n_taps)
     _x_before, _h_before = _x.copy(), _h.copy()
     check.close(convolve_by_shifts(_x, _h), np.convolve(_x, _h), relative_tolerance=1e-11, name="a random signal")
@@ -585,8 +588,9 @@ check.close(
 )
 check.passed("energy measured in the spectrum equals energy measured in time")
 ### BEGIN HIDDEN TESTS
-_rng = np.random.default_rng(106)
-for _n in [1, 2, 3, 4, 16, 17, 1000, 1001]:
+_rng = check.hidden_inputs("energy_from_rfft")
+_even = 2 * int(_rng.integers(10, 400))
+for _n in [1, 2, 3, 4, 16, 17, _even, _even + 1, 1000, 1001]:
     for _scale in [1.0, 1e-6, 1e6]:
         _x = _scale * (_rng.standard_normal(_n) + 0.3)
         check.close(
@@ -731,8 +735,9 @@ check.shape(
 )
 check.passed("three FFTs give the linear convolution")
 ### BEGIN HIDDEN TESTS
-_rng = np.random.default_rng(107)
-for _n_samples, _n_taps in [(1, 1), (1, 6), (8, 1), (40, 7), (7, 40), (1000, 501), (513, 512), (1024, 1025)]:
+_rng = check.hidden_inputs("convolve_by_fft")
+_even, _odd = (2 * _rng.integers(4, 20, 2)).tolist(), (2 * _rng.integers(4, 20, 2) + 1).tolist()
+for _n_samples, _n_taps in [(1, 1), (1, 6), (8, 1), (_even[0], _odd[0]), (_odd[1], _even[1]), (40, 7), (7, 40), (1000, 501), (513, 512), (1024, 1025)]:
     _x, _h = _rng.standard_normal(_n_samples), _rng.standard_normal(_n_taps)
     _x_before = _x.copy()
     check.close(convolve_by_fft(_x, _h), np.convolve(_x, _h), relative_tolerance=1e-9, name="a random signal")
@@ -822,8 +827,9 @@ check.close(_x.grad, torch.tensor([1.5, 1.5, 1.5]), name="the gradient with resp
 check.close(_h.grad, torch.tensor([6.0, 6.0]), name="the gradient with respect to h", relative_tolerance=1e-6)
 check.passed("torch convolves, and gradients flow")
 ### BEGIN HIDDEN TESTS
-_rng = np.random.default_rng(108)
-for _n_samples, _n_taps in [(1, 1), (1, 6), (8, 1), (40, 7), (7, 40), (999, 64)]:
+_rng = check.hidden_inputs("convolve_with_torch")
+_even, _odd = (2 * _rng.integers(4, 20, 2)).tolist(), (2 * _rng.integers(4, 20, 2) + 1).tolist()
+for _n_samples, _n_taps in [(1, 1), (1, 6), (8, 1), (_even[0], _odd[0]), (_odd[1], _even[1]), (40, 7), (7, 40), (999, 64)]:
     _x, _h = _rng.standard_normal(_n_samples), _rng.standard_normal(_n_taps)
     _y = convolve_with_torch(torch.from_numpy(_x), torch.from_numpy(_h))
     check.close(_y, torch.from_numpy(np.convolve(_x, _h)), relative_tolerance=1e-10, name="a random signal in float64")
@@ -968,8 +974,9 @@ for _block_length in [1, 100, 128, 333, 1000, 4096]:
     check.close(overlap_add(_x, _h, _block_length), _expected, name=f"overlap_add with blocks of {_block_length}")
 check.passed("the result does not depend on the length of the blocks")
 ### BEGIN HIDDEN TESTS
-_rng = np.random.default_rng(109)
-for _n_samples, _n_taps, _block_length in [(1, 1, 1), (1, 9, 4), (9, 1, 4), (50, 7, 7), (7, 50, 3), (1000, 129, 128), (1023, 300, 64), (257, 31, 256)]:
+_rng = check.hidden_inputs("overlap_add")
+_n_drawn, _short, _long = 2 * int(_rng.integers(30, 200)) + 1, int(_rng.integers(2, 30)), int(_rng.integers(40, 90))
+for _n_samples, _n_taps, _block_length in [(1, 1, 1), (1, 9, 4), (9, 1, 4), (50, 7, 7), (7, 50, 3), (_n_drawn, 33, _short), (_n_drawn + 1, 8, _long), (1000, 129, 128), (1023, 300, 64), (257, 31, 256)]:
     _x, _h = _rng.standard_normal(_n_samples), _rng.standard_normal(_n_taps)
     _x_before = _x.copy()
     check.close(overlap_add(_x, _h, _block_length), np.convolve(_x, _h), relative_tolerance=1e-9, name="a random signal")
@@ -1222,8 +1229,9 @@ check.close(
 )
 check.passed("STFT and back: the sound has returned")
 ### BEGIN HIDDEN TESTS
-_rng = np.random.default_rng(110)
-for _frame_length, _hop_length, _n in [(16, 4, 100), (16, 8, 101), (33, 8, 500), (64, 64 // 3, 257), (7, 1, 40), (128, 32, 50), (31, 30, 400)]:
+_rng = check.hidden_inputs("istft_by_overlap_add")
+_even, _n_drawn = 2 * int(_rng.integers(10, 40)), int(_rng.integers(200, 600))
+for _frame_length, _hop_length, _n in [(_even, _even // 3, _n_drawn), (_even + 1, _even // 4, _n_drawn + 1), (16, 4, 100), (16, 8, 101), (33, 8, 500), (64, 64 // 3, 257), (7, 1, 40), (128, 32, 50), (31, 30, 400)]:
     _window = 0.1 + _rng.random(_frame_length)
     _X = stft.stft(_rng.standard_normal(_n), _window, frame_length=_frame_length, hop_length=_hop_length)
     _X = _X + 0.5 * (_rng.standard_normal(_X.shape) + 1j * _rng.standard_normal(_X.shape))
@@ -1232,7 +1240,7 @@ for _frame_length, _hop_length, _n in [(16, 4, 100), (16, 8, 101), (33, 8, 500),
     check.close(istft_by_overlap_add(_X, _window, _hop_length, _n), _expected, absolute_tolerance=1e-10, name="a spectrogram whose frames contradict each other")
     check.close(_X, _X_before, name="your input X after the call")
 _window = stft.make_window("hann", 256)
-for _n in [1, 255, 1000, 4001]:
+for _n in [1, 255, 1000, _n_drawn, 4001]:
     _x = _rng.standard_normal(_n)
     _X = stft.stft(_x, _window, frame_length=256, hop_length=128)
     for _scale in [1.0, 1e-6]:
@@ -1319,8 +1327,9 @@ check.close(
 )
 check.passed("doubled frames convolve exactly")
 ### BEGIN HIDDEN TESTS
-_rng = np.random.default_rng(111)
-for _frame_length, _hop_length, _n_samples, _n_taps in [(64, 32, 1, 1), (64, 32, 333, 65), (64, 16, 1000, 20), (60, 20, 777, 61), (8, 8, 100, 9), (128, 64, 50, 100), (256, 64, 2001, 257)]:
+_rng = check.hidden_inputs("convolve_in_stft_domain")
+_hop_drawn, _n_drawn = 2 * int(_rng.integers(4, 20)), 2 * int(_rng.integers(50, 300))
+for _frame_length, _hop_length, _n_samples, _n_taps in [(64, 32, 1, 1), (2 * _hop_drawn, _hop_drawn, _n_drawn, 9), (3 * _hop_drawn, _hop_drawn, _n_drawn + 1, 8), (64, 32, 333, 65), (64, 16, 1000, 20), (60, 20, 777, 61), (8, 8, 100, 9), (128, 64, 50, 100), (256, 64, 2001, 257)]:
     _window = stft.make_window("hann", _frame_length) if _hop_length < _frame_length else np.ones(_frame_length)
     _window = _window * _hop_length / _window.sum()
     _x, _h = _rng.standard_normal(_n_samples), _rng.standard_normal(_n_taps)
@@ -1437,7 +1446,9 @@ _distance = _distance_from_projection(_S)
 assert _distance >= 0.1, f"Your spectrogram is only {100 * _distance:.2g} % away from a sound's STFT; at least 10 % are asked for. Let neighbouring frames contradict each other."
 check.passed(f"your spectrogram is {100 * _distance:.0f} % away from the STFT of any sound")
 ### BEGIN HIDDEN TESTS
-for _n_freqs, _n_frames in [(5, 6), (17, 5), (33, 8), (129, 31), (513, 12)]:
+_rng = check.hidden_inputs("inconsistent_spectrogram")
+_n_freqs_drawn, _n_frames_drawn = _rng.integers(9, 300, 3).tolist(), _rng.integers(7, 40, 3).tolist()
+for _n_freqs, _n_frames in [(5, 6), (17, 5), (33, 8), (129, 31), (513, 12), *zip(_n_freqs_drawn, _n_frames_drawn)]:
     _S = np.asarray(inconsistent_spectrogram(_n_freqs, _n_frames))
     check.shape(_S, (_n_freqs, _n_frames), name="your spectrogram")
     check.finite(_S, name="your spectrogram")

@@ -9,6 +9,10 @@ Visible and hidden tests of every lesson use these functions, so that one mistak
     y = check.within_seconds(2, convolve, x, h) a bound on time
     check.forbids(convolve, "np.convolve")      calls that the exercise asks the learner to write
     check.passed("the tail is kept")            one line with a tick
+
+A hidden test draws its inputs from a generator that only the instructor's secret determines:
+
+    rng = check.hidden_inputs("convolve_by_fft")
 """
 
 from __future__ import annotations
@@ -16,6 +20,17 @@ from __future__ import annotations
 from course_lib.check.calls import forbids
 from course_lib.check.compare import close, finite, shape
 from course_lib.check.failure import CheckFailed, passed
+from course_lib.check.hidden import hidden_inputs
 from course_lib.check.running import raises, within_seconds
 
-__all__ = ["CheckFailed", "close", "finite", "forbids", "passed", "raises", "shape", "within_seconds"]
+__all__ = [
+    "CheckFailed",
+    "close",
+    "finite",
+    "forbids",
+    "hidden_inputs",
+    "passed",
+    "raises",
+    "shape",
+    "within_seconds",
+]

@@ -2,6 +2,10 @@
 
 This guards an exercise's purpose against a shortcut taken in good faith or out of curiosity. It reads code and can be
 deceived by code that hides what it does; keeping marks safe from that is the grader's task, not this module's.
+
+A grader that runs test cells in another process than the answers reads the whole answer cell itself, before it runs,
+and refuses what it finds there. What it then hands to the test cells are stand-ins for the learner's functions. On
+these it sets ``READ_ALREADY``, and ``forbids`` takes its word instead of reading the stand-in.
 """
 
 from __future__ import annotations
@@ -19,6 +23,9 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 from course_lib.check.failure import CheckFailed
+
+READ_ALREADY = "__forbidden_calls_read__"
+"""Attribute, true on a function whose source a grader has read in full for the forbidden calls."""
 
 _CUSTOMARY_NAMES = {"np": "numpy", "sp": "scipy", "plt": "matplotlib.pyplot"}
 _UNKNOWN = object()
@@ -51,7 +58,8 @@ def forbids(
 
     A name counts however it is reached: by another import name, ``from … import …``, an alias bound outside or inside
     the function, ``getattr`` with a literal, or because the function simply *is* the forbidden one. A package that is
-    not installed forbids nothing.
+    not installed forbids nothing. A function that carries a true ``__forbidden_calls_read__`` is left alone: a grader
+    has read the learner's whole cell and vouches for it.
 
     Args:
         function: the learner's function.
@@ -64,6 +72,8 @@ def forbids(
 
     Lesson: 01 §2
     """
+    if getattr(function, READ_ALREADY, False) is True:
+        return
     forbidden = [
         found for name in (names.split() if isinstance(names, str) else names) if (found := _look_up(name)) is not None
     ]

@@ -247,7 +247,7 @@ SECRET_LINES = [
     "squares_of_samples = np.asarray(x, dtype=np.float64) ** 2",
     "return float(squares_of_samples.sum(axis=-1))",
     "# Squares never cancel, unlike the samples themselves.",
-    "random_samples = np.random.default_rng(99).standard_normal(1001)",
+    'random_samples = check.hidden_inputs("energy").standard_normal(1001)',
     "Hearing spans twelve decades of power, and equal ratios sound like equal steps.",
     "names the large range of powers.",
 ]

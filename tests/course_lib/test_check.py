@@ -617,6 +617,15 @@ def test_nothing_is_imported_on_a_learners_word(tmp_path: Any, monkeypatch: pyte
     assert "trap" not in sys.modules
 
 
+def test_a_grader_that_has_read_the_cell_vouches_for_its_functions() -> None:
+    names: dict[str, Any] = {}
+    exec("def f(x):\n    return x", names)  # a stand-in, whose source says nothing of the learner's
+    names["f"].__forbidden_calls_read__ = "yes"
+    assert "cannot be read" in message_of(check.forbids, names["f"], "np.convolve")
+    names["f"].__forbidden_calls_read__ = True
+    check.forbids(names["f"], "np.convolve")
+
+
 def test_wrappers_reach_the_function_below() -> None:
     @functools.wraps(refuse)
     def wrapper(kind: str) -> float:
