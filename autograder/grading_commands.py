@@ -44,7 +44,11 @@ _STYLES = {
 def grade(
     submissions: Annotated[
         list[Path],
-        typer.Argument(help="Notebooks, or folders <student>/<lesson>/<notebook>.ipynb.", show_default=False),
+        typer.Argument(
+            help="Notebooks, folders <student>/<lesson>/<notebook>.ipynb, or zip archives: of such folders, or as "
+            "Moodle, Canvas and Gradescope export them.",
+            show_default=False,
+        ),
     ],
     course: CourseOption = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Submissions run at once; default: one a core.")] = None,
@@ -54,7 +58,23 @@ def grade(
     regrade: Annotated[
         bool, typer.Option("--regrade", help="Run unchanged submissions again too, and say whose points change.")
     ] = False,
-    student: Annotated[str | None, typer.Option(help="Whose notebook it is, where a single one is named.")] = None,
+    student: Annotated[
+        str | None, typer.Option(help="Whose work it is, where a notebook, folder or zip of one student is named.")
+    ] = None,
+    id_pattern: Annotated[
+        str | None,
+        typer.Option(
+            help="Where a file's path names its student: a regular expression with a group (?P<student>…), instead "
+            "of the patterns of Moodle, Canvas, Gradescope and folders."
+        ),
+    ] = None,
+    roster: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file with the course's student ids: a column student or id, and name, email, lms_user_id. "
+            "Moodle's grading worksheet, Canvas's gradebook and nbgrader's student list will do."
+        ),
+    ] = None,
 ) -> None:
     """Grade submissions, then print the class and write reports and feedback pages."""
     console = Console()
@@ -67,7 +87,14 @@ def grade(
         tree = CourseTree.open(course or Project.find().course)
         folder = _writable(out or _report_folder(course))
         database = db or tree.default_database
-        found, problems = collect(submissions, tree, student=student)
+        found, problems = collect(
+            submissions,
+            tree,
+            student=student,
+            id_pattern=id_pattern,
+            roster=roster,
+            say=lambda line: console.print(Text(line), soft_wrap=True),
+        )
         with _progress(console, len(found)) as advance:
             run = grade_class(
                 tree,

@@ -1,23 +1,44 @@
 """Taking in what students hand in: find it, read it with care, tell whose and which lesson it is.
 
-A submission is data to judge. It is parsed here once, tolerantly, into plain cells; neither its metadata
-nor its file name is believed further than to recognise it. What cannot be read becomes a ``Problem`` of
-that one submission, with a reason a marker can act on, and the others go on.
+Folders of submissions, single notebooks and the archives of learning management systems all become the same:
+a list of members, each with an owner. A submission is data to judge. It is parsed here once, tolerantly, into
+plain cells; neither its metadata nor its file name is believed further than to recognise it. What cannot be
+read becomes a ``Problem`` of that one submission, with a reason a marker can act on, and the others go on.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .archives import (
+    MAX_STUDENT_ENTRIES,
+    ArchiveError,
+    FolderPlace,
+    Member,
+    MemberError,
+    Place,
+    ZipPlace,
+    looks_like_an_archive,
+    printable,
+    read_plain_file,
+)
 from .course_tree import CourseTree, Lesson
+from .lms import MAX_METADATA_BYTES, Layout, LayoutError, Owner, Roster, find_layout, read_roster
+from .lms import without_resubmission_number as without_number
 
 MAX_NOTEBOOK_BYTES = 32 * 2**20
 MAX_CELLS = 5_000
+# Brackets stand for objects and lists, each of which takes twenty times its text in memory.
+MAX_BRACKETS = 4_000_000
+MAX_NOTEBOOKS = 50
+# Everything that one run holds in memory at once.
+MAX_TOTAL_BYTES = 4 * 2**30
 MAX_SOURCE_CHARACTERS = 1_000_000
 
 # Letters of any script, digits and what e-mail addresses and matriculation numbers use. What else a file
@@ -46,7 +67,11 @@ class StudentCell:
 
 @dataclass(frozen=True)
 class Submission:
-    """One student's notebook for one lesson."""
+    """One student's notebook for one lesson.
+
+    ``path`` is the notebook, or where it stands in an archive (``class.zip/ada/01.ipynb``, which no program can
+    open); ``origin`` is then the archive's name, and empty for a file of its own.
+    """
 
     student: str
     lesson: Lesson
@@ -54,6 +79,7 @@ class Submission:
     content: bytes
     cells: tuple[StudentCell, ...]
     notes: tuple[str, ...] = ()
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,122 +103,346 @@ def valid_student_id(name: str) -> str:
 
 
 def collect(
-    places: Sequence[Path], course: CourseTree, *, student: str | None = None
+    places: Sequence[Path],
+    course: CourseTree,
+    *,
+    student: str | None = None,
+    id_pattern: str | None = None,
+    roster: Path | None = None,
+    say: Callable[[str], None] = lambda _line: None,
 ) -> tuple[list[Submission], list[Problem]]:
     """Find every submission in the places named.
 
     Args:
-        places: notebooks, or ``submitted/`` trees: ``<student>/<assignment>/<notebook>.ipynb``.
+        places: notebooks, ``submitted/`` trees (``<student>/<assignment>/<notebook>.ipynb``), or zip archives of
+            such trees or as Moodle, Canvas and Gradescope export them.
         course: the course whose lessons they answer.
-        student: whose notebook it is, where a single notebook is named.
+        student: whose work it is, where a place holds that of one student.
+        id_pattern: a regular expression with a group ``student``, searched for in each file's path, instead of
+            the patterns that are known.
+        roster: a CSV file that gives the course's ids for what a learning management system calls the students.
+        say: called with a line for each place: how its files are named, and where the ids come from.
     Returns:
         Submissions in the order of student and lesson, and what could not be read.
     Raises:
-        IntakeError: if a place does not exist or is of a kind that cannot be graded.
+        IntakeError: if a place does not exist, is of a kind that cannot be graded or is a danger as a whole, or
+            the roster or pattern cannot be used.
     """
-    submissions: list[Submission] = []
-    problems: list[Problem] = []
-    for place in places:
-        if not place.exists():
-            raise IntakeError(
-                f"There is nothing at {place}. Name a notebook, or a folder <student>/<lesson>/<notebook>.ipynb."
-            )
-        if place.is_dir():
-            _collect_tree(place, course, submissions, problems)
-        elif place.suffix == ".zip":
-            raise IntakeError(
-                f"{place} is an archive, which this version does not read. Unpack it into folders "
-                "<student>/<lesson>/<notebook>.ipynb and name the outer folder."
-            )
-        elif place.suffix != ".ipynb":
-            raise IntakeError(f"{place} is not a notebook (.ipynb) and not a folder of submissions.")
-        else:
-            owner = valid_student_id(student) if student is not None else _student_of(place, course)
-            _take([place], owner, course, None, submissions, problems)
-    submissions.sort(key=lambda one: (one.student, one.lesson.assignment, one.lesson.name))
-    return submissions, problems
+    gathered = _Gathered(course, student, id_pattern)
+    try:
+        gathered.roster = read_roster(roster) if roster is not None else None
+        for place in places:
+            _collect_place(place, gathered, say)
+    except (ArchiveError, LayoutError) as error:
+        raise IntakeError(str(error)) from error
+    return _settled(gathered)
 
 
-def _student_of(notebook: Path, course: CourseTree) -> str:
-    """Tell whose a single notebook is: its place in a tree of submissions, or else its own name."""
-    full = notebook.resolve()
-    in_a_tree = full.parent.name in {lesson.assignment for lesson in course.lessons}
-    return valid_student_id(full.parent.parent.name if in_a_tree else full.stem)
+class _Gathered:
+    """What has been found so far, and how to read it."""
 
+    def __init__(self, course: CourseTree, student: str | None, id_pattern: str | None) -> None:
+        self.course = course
+        self.student = valid_student_id(student) if student is not None else None
+        self.id_pattern = id_pattern
+        self.roster: Roster | None = None
+        self.submissions: list[Submission] = []
+        self.problems: list[Problem] = []
+        self._held_bytes = 0
 
-def _collect_tree(tree: Path, course: CourseTree, submissions: list[Submission], problems: list[Problem]) -> None:
-    students = sorted(entry for entry in tree.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if not students:
-        raise IntakeError(f"{tree} holds no submissions: expected folders <student>/<lesson>/<notebook>.ipynb inside.")
-    for folder in students:
+    def read(self, place: Place, member: Member) -> bytes:
+        """Return a notebook's content, and keep count of what is held."""
         try:
-            student = valid_student_id(folder.name)
-            if folder.is_symlink():
-                raise IntakeError("the student's folder is a link, which is not followed: copy the folder itself")
+            content = place.read(member, MAX_NOTEBOOK_BYTES)
+        except MemberError as error:
+            raise UnreadableNotebookError(str(error)) from error
+        self._held_bytes += len(content)
+        if self._held_bytes > MAX_TOTAL_BYTES:
+            raise IntakeError(
+                f"The notebooks have more than {MAX_TOTAL_BYTES // 2**30} GiB in all: grade the class in parts."
+            )
+        return content
+
+
+@dataclass(frozen=True)
+class _HandIn:
+    """What one student put in one folder, or under one entry of an export."""
+
+    student: str
+    owner: Owner
+    members: tuple[tuple[Member, Owner], ...]
+
+
+def _collect_place(path: Path, gathered: _Gathered, say: Callable[[str], None]) -> None:
+    if not path.exists():
+        raise IntakeError(
+            f"There is nothing at {path}. Name a notebook, a folder "
+            "<student>/<lesson>/<notebook>.ipynb, or a zip archive."
+        )
+    if path.is_dir():
+        with FolderPlace(path) as folder:
+            _collect_members(folder, path.resolve().name, gathered, say)
+    elif path.suffix.lower() == ".zip":
+        with ZipPlace(path) as archive:
+            _collect_members(archive, path.stem, gathered, say)
+    elif path.suffix.lower() == ".ipynb":
+        _collect_notebook(path, gathered)
+    else:
+        raise IntakeError(
+            f"{path} is not a notebook (.ipynb), a zip archive or a folder of submissions. "
+            "Unpack archives of other kinds first."
+        )
+
+
+def _collect_notebook(path: Path, gathered: _Gathered) -> None:
+    """Take a single notebook: whose it is, its place in a tree of submissions tells, or else its own name."""
+    full = path.absolute()
+    in_a_tree = full.parent.name in {lesson.assignment for lesson in gathered.course.lessons}
+    if gathered.id_pattern is not None:
+        layout = find_layout([], "", frozenset(), student=None, id_pattern=gathered.id_pattern, read=lambda _parts: b"")
+        owners = layout.owners((path.name,))
+        if not owners:
+            raise IntakeError(f"--id-pattern finds no student in {path.name!r}.")
+        name = owners[0].student
+    else:
+        name = gathered.student or (full.parent.parent.name if in_a_tree else full.stem)
+    if gathered.roster is not None:
+        name = gathered.roster.find([name])
+    student = valid_student_id(name)
+    owner = Owner(student, path.name, (path.name,), assignment=full.parent.name if in_a_tree else None)
+    _take(_Single(path), _HandIn(student, owner, ((Member((path.name,)), owner),)), gathered)
+
+
+class _Single:
+    """A single notebook as a place of one member."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.parent
+        self.members: tuple[Member, ...] = (Member((path.name,)),)
+
+    def read(self, member: Member, limit: int) -> bytes:
+        return read_plain_file(self.path / member.name, limit)
+
+
+def _collect_members(place: Place, name: str, gathered: _Gathered, say: Callable[[str], None]) -> None:
+    """Tell whose each member of a place is, and take what each student handed in."""
+    assignments = frozenset(lesson.assignment for lesson in gathered.course.lessons)
+    files = [member.parts for member in place.members if not member.is_folder]
+    if not any(len(member.parts) > 1 or member.is_notebook or member.is_folder for member in place.members):
+        raise IntakeError(
+            f"{place.path} holds no submissions: expected folders <student>/<lesson>/<notebook>.ipynb inside."
+        )
+
+    def read(parts: tuple[str, ...]) -> bytes:
+        (metadata,) = (member for member in place.members if member.parts == parts)
+        try:
+            return place.read(metadata, MAX_METADATA_BYTES)
+        except MemberError as error:
+            raise LayoutError(f"{metadata.shown} in {place.path} cannot be read: {error}.") from error
+
+    layout = find_layout(files, name, assignments, student=gathered.student, id_pattern=gathered.id_pattern, read=read)
+    if layout.name != "folders":
+        say(f"{place.path.name} is read as {layout.name}; student id: {layout.rule}.")
+    occupied = {member.parts[: layout.depth + 1] for member in place.members if len(member.parts) > layout.depth + 1}
+    groups: defaultdict[tuple[str, str], list[tuple[Member, Owner]]] = defaultdict(list)
+    for member in place.members:
+        owners = layout.owners(member.parts)
+        for owner in owners:
+            groups[owner.entry, owner.student].append((member, owner))
+        if not owners:
+            _note_stray(place, member, layout, gathered, is_empty=member.parts not in occupied)
+    hand_ins = [found for members in groups.values() if (found := _hand_in(place, members, gathered)) is not None]
+    for hand_in in _without_identity_clashes(place, hand_ins, gathered):
+        _take(place, hand_in, gathered)
+
+
+def _note_stray(place: Place, member: Member, layout: Layout, gathered: _Gathered, *, is_empty: bool) -> None:
+    """Report what is nobody's; a list of the class or a letter beside the folders is no concern."""
+    top = member.parts[layout.depth] if len(member.parts) > layout.depth else member.name
+    reason = ""
+    if member.refusal:
+        reason = member.refusal
+    elif member.is_notebook or member.is_archive:
+        reason = f"nothing in its name says whose it is (read as {layout.name}; student id: {layout.rule})"
+    elif member.is_folder and is_empty and layout.name == "folders" and len(member.parts) == layout.depth + 1:
+        try:
+            valid_student_id(top)
+            reason = "the folder holds no notebook"
         except IntakeError as error:
-            problems.append(Problem(folder.name, folder, str(error)))
-            continue
-        assignments = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-        if loose := sorted(folder.glob("*.ipynb")):
-            _take(loose, student, course, None, submissions, problems)
-        elif not assignments:
-            problems.append(Problem(student, folder, "the folder holds no notebook"))
-        for assignment in assignments:
-            notebooks = sorted(assignment.glob("*.ipynb"))
-            if not notebooks:
-                problems.append(Problem(student, assignment, "the folder holds no notebook", assignment.name))
-                continue
-            _take(notebooks, student, course, assignment.name, submissions, problems)
+            reason = str(error)
+    if reason:
+        name = printable(top) or place.path.name
+        shown = reason if member.parts == (top,) else f"{member.shown}: {reason}"
+        gathered.problems.append(Problem(name, _shown_path(place, member), shown))
 
 
-def _take(
-    notebooks: list[Path],
+def _shown_path(place: Place, member: Member) -> Path:
+    """Return where a member is, for reports; it is never opened, and holds nothing that leads elsewhere."""
+    safe = (
+        printable(part).replace("/", "_").replace("\\", "_") for part in member.parts if part not in ("", ".", "..")
+    )
+    return place.path.joinpath(*safe)
+
+
+def _hand_in(place: Place, members: list[tuple[Member, Owner]], gathered: _Gathered) -> _HandIn | None:
+    """Find the course's id for the owner of some members, and refuse them all if one of them is a danger."""
+    member, owner = members[0]
+    where = _shown_path(place, member if len(members) == 1 else Member(member.parts[: max(1, len(member.parts) - 1)]))
+    name = owner.student
+    try:
+        if gathered.roster is not None:
+            name = gathered.roster.find(owner.aliases)
+        student = valid_student_id(name)
+    except (IntakeError, LayoutError) as error:
+        gathered.problems.append(Problem(printable(owner.student) or place.path.name, where, str(error)))
+        return None
+    refused = [one for one, _ in members if one.refusal]
+    if refused:
+        shown = "; ".join(f"{one.shown}: {one.refusal}" for one in refused[:3])
+        more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
+        gathered.problems.append(Problem(student, where, f"{shown}{more}"))
+        return None
+    if len(members) > MAX_STUDENT_ENTRIES:
+        reason = f"{len(members)} files, the limit is {MAX_STUDENT_ENTRIES}"
+        gathered.problems.append(Problem(student, where, reason))
+        return None
+    return _HandIn(student, owner, tuple(members))
+
+
+def _without_identity_clashes(place: Place, hand_ins: list[_HandIn], gathered: _Gathered) -> list[_HandIn]:
+    """Refuse different entries of one place that lead to the same id, or to ids that one disk may hold as one."""
+    same: defaultdict[str, list[_HandIn]] = defaultdict(list)
+    for one in hand_ins:
+        same[one.student.casefold()].append(one)
+    kept = []
+    for group in same.values():
+        certain = [one for one in group if not any(owner.doubtful for _, owner in one.members)]
+        honest = certain if len(group) > 1 and len(certain) == 1 else group if len(group) == 1 else []
+        kept.extend(honest)
+        entries = " and ".join(sorted(repr(printable(one.owner.entry)) for one in group))
+        for one in group:
+            if one not in honest:
+                reason = f"{entries} are different entries with the same student id: say with --roster who is who"
+                where = place.path / printable(one.owner.entry).replace("/", "_")
+                student = one.student if not honest else printable(one.owner.entry)
+                gathered.problems.append(Problem(student, where, reason))
+    return kept
+
+
+def _take(place: Place, hand_in: _HandIn, gathered: _Gathered) -> None:
+    """Read one student's notebooks, folder by folder, and keep one a lesson."""
+    folders: defaultdict[str | None, list[tuple[Member, Owner]]] = defaultdict(list)
+    for member, owner in hand_in.members:
+        folders[owner.assignment].append((member, owner))
+    assignments = {lesson.assignment for lesson in gathered.course.lessons}
+    has_notebook = any(member.is_notebook for member, _ in hand_in.members)
+    for assignment, members in folders.items():
+        if any(member.is_notebook for member, _ in members):
+            _take_folder(place, hand_in.student, assignment, members, gathered)
+        elif assignment in assignments or (not has_notebook and assignment is next(iter(folders))):
+            nested = [member.shown for member, _ in members if member.is_archive]
+            texts = [member.shown for member, _ in members if member.name.endswith(".html")]
+            reason = "the folder holds no notebook"
+            if nested:
+                reason = f"{nested[0]}: an archive inside is not opened: hand in the notebook itself"
+            elif texts:
+                reason = f"{texts[0]}: a text typed into the page, not a notebook"
+            where = _shown_path(place, members[0][0])
+            gathered.problems.append(Problem(hand_in.student, where, reason, assignment or ""))
+
+
+def _take_folder(
+    place: Place,
     student: str,
-    course: CourseTree,
-    folder_name: str | None,
-    submissions: list[Submission],
-    problems: list[Problem],
+    assignment: str | None,
+    members: Sequence[tuple[Member, Owner]],
+    gathered: _Gathered,
 ) -> None:
-    """Read one student's notebooks and keep one a lesson."""
-    found: dict[Lesson, list[Submission]] = {}
+    lessons = gathered.course.lessons
+    found: defaultdict[Lesson, list[tuple[Submission, Owner]]] = defaultdict(list)
     unread: list[Problem] = []
-    for path in notebooks:
-        lesson_name = folder_name or ""
+    notebooks = [(member, owner) for member, owner in members if member.is_notebook]
+    for member, owner in notebooks[:MAX_NOTEBOOKS]:
+        path = place.path.joinpath(*member.parts)
+        stem = owner.inside[-1].removesuffix(".ipynb")
         try:
-            content = read_bytes(path)
+            content = gathered.read(place, member)
             cells = parse_notebook(content)
-            lesson = recognise(cells, course.lessons, path.stem, folder_name)
-            notes = () if path.stem == lesson.name else (f"handed in as {path.name}",)
-            found.setdefault(lesson, []).append(Submission(student, lesson, path, content, cells, notes))
+            lesson = recognise(cells, lessons, stem, assignment)
+            renamed = () if stem == lesson.name else (f"handed in as {printable(owner.inside[-1])}",)
+            origin = place.path.name if isinstance(place, ZipPlace) else ""
+            one = Submission(student, lesson, path, content, cells, (*renamed, *owner.notes), origin)
+            found[lesson].append((one, owner))
         except UnreadableNotebookError as error:
-            unread.append(Problem(student, path, str(error), lesson_name))
+            unread.append(Problem(student, _shown_path(place, member), str(error), assignment or ""))
+    unused = _unused_note(member for member, _ in members)
+    if len(notebooks) > MAX_NOTEBOOKS:
+        unused = (*unused, f"only the first {MAX_NOTEBOOKS} of {len(notebooks)} notebooks were looked at")
     for lesson, candidates in found.items():
-        chosen = [one for one in candidates if one.path.stem == lesson.name] or candidates
-        if len(chosen) > 1 and len({one.content for one in chosen}) > 1:
-            names = ", ".join(sorted(one.path.name for one in chosen))
-            reason = f"{len(chosen)} different notebooks of lesson {lesson}: {names}. Keep the one that counts."
-            problems.append(Problem(student, chosen[0].path.parent, reason, str(lesson)))
-            continue
-        submissions.append(chosen[0])
+        chosen = _the_one_that_counts(lesson, candidates)
+        if isinstance(chosen, str):
+            gathered.problems.append(Problem(student, candidates[0][0].path.parent, chosen, str(lesson)))
+        else:
+            gathered.submissions.append(replace(chosen, notes=(*chosen.notes, *unused)))
     # A scratch notebook beside a good one is no reason to bother a marker.
     if not found:
-        problems.extend(unread)
+        gathered.problems.extend(unread)
+
+
+def _the_one_that_counts(lesson: Lesson, candidates: list[tuple[Submission, Owner]]) -> Submission | str:
+    """Return which of several notebooks of a lesson is graded, or why that cannot be said."""
+    latest = max(owner.order for _, owner in candidates)
+    if latest > 0:
+        # Uploads are numbered in the order in which they came.
+        chosen = next(one for one, owner in candidates if owner.order == latest)
+        older = sorted(printable(owner.inside[-1]) for _, owner in candidates if owner.order < latest)
+        note = (
+            (f"the newest of {len(candidates)} files of this lesson counts; not: {', '.join(older)}",) if older else ()
+        )
+        return replace(chosen, notes=(*chosen.notes, *note))
+    named = [pair for pair in candidates if without_number(pair[1].inside[-1]) == f"{lesson.name}.ipynb"]
+    exact = [pair for pair in candidates if pair[1].inside[-1] == f"{lesson.name}.ipynb"]
+    best = exact or named or candidates
+    shallow = min(len(owner.inside) for _, owner in best)
+    best = [pair for pair in best if len(pair[1].inside) == shallow]
+    if len(best) > 1 and len({one.content for one, _ in best}) > 1:
+        names = ", ".join(sorted(printable(owner.inside[-1]) for _, owner in best))
+        return f"{len(best)} different notebooks of lesson {lesson}: {names}. Keep the one that counts."
+    return best[0][0]
+
+
+def _unused_note(members: Iterable[Member]) -> tuple[str, ...]:
+    """Say which files a student may believe to be used: code of their own, and archives."""
+    names = sorted({member.shown for member in members if member.is_archive or member.name.lower().endswith(".py")})
+    if not names:
+        return ()
+    shown = ", ".join(name.rsplit("/", 1)[-1] for name in names[:5])
+    return (f"files that are not the notebook are not used: {shown}{', …' if len(names) > 5 else ''}",)
+
+
+def _settled(gathered: _Gathered) -> tuple[list[Submission], list[Problem]]:
+    """Keep one submission a student and lesson over all places; where two differ, neither is guessed to count."""
+    same: defaultdict[tuple[str, Lesson], list[Submission]] = defaultdict(list)
+    for one in gathered.submissions:
+        same[one.student, one.lesson].append(one)
+    submissions = []
+    for (student, lesson), several in same.items():
+        if len({one.content for one in several}) > 1:
+            places = " and ".join(printable(str(one.path)) for one in several)
+            reason = f"{len(several)} different submissions of lesson {lesson}: {places}. Name the one that counts."
+            gathered.problems.append(Problem(student, several[0].path, reason, str(lesson)))
+        else:
+            submissions.append(several[0])
+    submissions.sort(key=lambda one: (one.student, one.lesson.assignment, one.lesson.name))
+    return submissions, gathered.problems
 
 
 def read_bytes(path: Path) -> bytes:
     """Read a notebook file of bounded size that is a plain file and not a link."""
-    if path.is_symlink() or not path.is_file():
-        raise UnreadableNotebookError("not a plain file (a link or a device): hand in the notebook itself")
     try:
-        size = path.stat().st_size
-        if size > MAX_NOTEBOOK_BYTES:
-            raise UnreadableNotebookError(
-                f"the file has {size / 2**20:.0f} MiB, the limit is {MAX_NOTEBOOK_BYTES // 2**20} MiB: "
-                "clear all outputs and hand it in again"
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise UnreadableNotebookError(f"the file cannot be opened ({error.strerror})") from error
+        return read_plain_file(path, MAX_NOTEBOOK_BYTES)
+    except MemberError as error:
+        raise UnreadableNotebookError(str(error)) from error
 
 
 def parse_notebook(content: bytes) -> tuple[StudentCell, ...]:
@@ -206,14 +456,23 @@ def parse_notebook(content: bytes) -> tuple[StudentCell, ...]:
     """
     if not content.strip():
         raise UnreadableNotebookError("the file is empty")
+    if looks_like_an_archive(content):
+        raise UnreadableNotebookError("the file is an archive named as a notebook: hand in the notebook itself")
     try:
         text = content.decode(json.detect_encoding(content)).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise UnreadableNotebookError(
             "the file is not text (neither UTF-8 nor UTF-16): is it really a notebook?"
         ) from error
+    if text.count("[") + text.count("{") > MAX_BRACKETS:
+        raise UnreadableNotebookError("the file holds more lists and objects than a notebook has: clear all outputs")
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=_object)
+    except _DuplicateKeyError as error:
+        raise UnreadableNotebookError(
+            f"the file is not valid JSON (the key {printable(str(error), 40)!r} stands twice in one object): "
+            "save it again from Jupyter"
+        ) from error
     except RecursionError as error:
         raise UnreadableNotebookError("the file is nested too deeply to be a notebook") from error
     except ValueError as error:
@@ -223,6 +482,18 @@ def parse_notebook(content: bytes) -> tuple[StudentCell, ...]:
             ) from error
         raise UnreadableNotebookError(f"the file is not valid JSON ({error}): save it again from Jupyter") from error
     return tuple(_cells_of(document))
+
+
+class _DuplicateKeyError(Exception):
+    """A JSON object has a key twice, so that two programs may read it differently."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise _DuplicateKeyError(counts.most_common(1)[0][0])
+    return found
 
 
 def _cells_of(document: Any) -> list[StudentCell]:
