@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 from nbformat import NotebookNode
 
-from .course_tree import Lesson, grade_id, has_tag, is_answer, nbgrader_metadata
+from .course_tree import Lesson, earns_points, grade_id, has_tag, is_answer, is_task, nbgrader_metadata
 from .intake import StudentCell
-from .notebook_files import metadata_node, new_code_cell
+from .notebook_files import metadata_node
+from .source_notebooks import kernelspec_of
 
 EXTRA = "autograder_extra"
 """Metadata key of a cell that the student added; its value is the grade id of the answer it follows, or ``""``."""
@@ -31,23 +33,38 @@ def rebuild(lesson: Lesson, cells: Sequence[StudentCell]) -> NotebookNode:
         and the student's extra code cells where the student put them. Demo cells are marked to be skipped.
     """
     notebook = copy.deepcopy(lesson.source)
-    notebook.metadata = metadata_node({"kernelspec": notebook.metadata.get("kernelspec", _PYTHON_KERNEL)})
+    notebook.metadata = metadata_node({"kernelspec": kernelspec_of(notebook)})
     for cell in notebook.cells:
         _reset(cell, lesson)
     answers, extras = _sort_out(notebook, lesson, cells)
-    rebuilt: list[NotebookNode] = [_extra_cell(text, "") for text in extras.get(-1, [])]
+    rebuilt = [_extra_cell(extra, "") for extra in extras.get(-1, [])]
     for index, cell in enumerate(notebook.cells):
         key = grade_id(cell)
+        following = extras.get(index, [])
         if key in answers:
             cell.source = answers[key]
+        if _is_code_for_a_person(cell) and following and cell.source.strip() in ("", _released(lesson, key)):
+            # What nbgrader finds as it was released scores zero unseen; the work stands below it here.
+            cell.source = (cell.source + "\n" + _ANSWERED_BELOW).lstrip("\n")
         rebuilt.append(cell)
         follows = key if key is not None and is_answer(cell) else ""
-        rebuilt.extend(_extra_cell(text, follows) for text in extras.get(index, []))
+        rebuilt.extend(_extra_cell(extra, follows) for extra in following)
+    for number, cell in enumerate(rebuilt):
+        if EXTRA in cell.metadata:
+            cell["id"] = f"extra-{number}"
     notebook.cells = rebuilt
     return notebook
 
 
-_PYTHON_KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+_ANSWERED_BELOW = "# The answer stands in the cells below."
+
+
+def _is_code_for_a_person(cell: NotebookNode) -> bool:
+    return cell.cell_type == "code" and is_answer(cell) and earns_points(cell)
+
+
+def _released(lesson: Lesson, key: str | None) -> str | None:
+    return lesson.released_answers[key].source.strip() if key in lesson.released_answers else None
 
 
 def _reset(cell: NotebookNode, lesson: Lesson) -> None:
@@ -67,29 +84,33 @@ def _reset(cell: NotebookNode, lesson: Lesson) -> None:
 
 def _sort_out(
     notebook: NotebookNode, lesson: Lesson, cells: Sequence[StudentCell]
-) -> tuple[dict[str, str], dict[int, list[str]]]:
-    """Split a student's cells into answers by grade id and extra code by the index of the given cell before it."""
+) -> tuple[dict[str, str], dict[int, list[StudentCell]]]:
+    """Split a student's cells into answers by grade id and extra ones by the index of the given cell before them."""
     by_grade_id = {key: index for index, cell in enumerate(notebook.cells) if (key := grade_id(cell)) is not None}
     # A released cell has the id and place of its source cell; a notebook that lost its ids is matched by text.
-    by_cell_id = {cell["id"]: index for index, cell in enumerate(notebook.cells) if "id" in cell}
+    by_cell_id = {cell["id"]: index for index, cell in enumerate(notebook.cells)}
     by_text = {cell.source.strip(): index for index, cell in enumerate(notebook.cells) if grade_id(cell) is None}
     answers: dict[str, str] = {}
-    extras: dict[int, list[str]] = {}
+    extras: dict[int, list[StudentCell]] = {}
     anchor = -1
     last_written: str | None = None
     for cell in cells:
         by_name = by_grade_id.get(cell.grade_id or "", by_cell_id.get(cell.cell_id or ""))
         index = by_text.get(cell.source.strip()) if by_name is None else by_name
         if index is None:
-            if cell.kind == "code":
-                extras.setdefault(anchor, []).append(cell.source)
-            elif last_written is not None:
+            if last_written is not None and cell.kind != "code":
                 answers[last_written] += "\n\n" + cell.source
+            elif cell.kind == "code" or (anchor >= 0 and _keeps_text_below(notebook.cells[anchor])):
+                extras.setdefault(anchor, []).append(cell)
             continue
         anchor, last_written = index, None
         given = notebook.cells[index]
         key = grade_id(given)
-        if key is not None and is_answer(given):
+        if key is not None and is_task(given):
+            # The task stays as it was set; what was written into its cell is kept below it.
+            if cell.source.strip() != given.source.strip():
+                extras.setdefault(anchor, []).append(cell)
+        elif key is not None and is_answer(given):
             last_written = key if given.cell_type == "markdown" else None
             if key not in answers:
                 answers[key] = cell.source
@@ -97,10 +118,14 @@ def _sort_out(
                 answers[key] += "\n\n" + cell.source
             else:
                 # Splitting a cell in Jupyter copies its metadata: the second half runs where it stands.
-                extras.setdefault(anchor, []).append(cell.source)
+                extras.setdefault(anchor, []).append(cell)
         elif _edited_by_hand(given, cell):
-            extras.setdefault(anchor, []).append(cell.source)
+            extras.setdefault(anchor, []).append(cell)
     return answers, extras
+
+
+def _keeps_text_below(given: NotebookNode) -> bool:
+    return is_task(given) or _is_code_for_a_person(given)
 
 
 def _edited_by_hand(given: NotebookNode, cell: StudentCell) -> bool:
@@ -116,5 +141,8 @@ def _edited_by_hand(given: NotebookNode, cell: StudentCell) -> bool:
     )
 
 
-def _extra_cell(source: str, follows: str) -> NotebookNode:
-    return new_code_cell(source, {EXTRA: follows})
+def _extra_cell(cell: StudentCell, follows: str) -> NotebookNode:
+    code: dict[str, Any] = {"outputs": [], "execution_count": None} if cell.kind == "code" else {}
+    return metadata_node(
+        {"cell_type": cell.kind, "id": "", "metadata": {EXTRA: follows}, "source": cell.source, **code}
+    )
