@@ -1,45 +1,53 @@
 """nbgrader's own gradebook: the lessons, the marks, and what a marker has entered.
 
-One process writes, one submission at a time, so that SQLite never waits for itself. The marks go through
-nbgrader's own preprocessors, over a notebook from which its reading of a mark cannot differ from ours.
+One thread writes, one submission at a time, so that SQLite never waits for itself. The rows are nbgrader's, and
+the executed notebook is kept so that nbgrader's own reading of a mark in it cannot differ from ours.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
+import datetime
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from nbformat import NotebookNode
 
-from .course_tree import CourseTree, Exercise, Lesson, grade_id, is_answer
-from .engine import CellRun
-from .notebook_files import metadata_node
-from .outcomes import Outcome, Status, is_blank
+from .course_tree import CourseTree, Lesson
 
-_SAFE_KINDS = ("text/plain", "image/png", "image/jpeg")
+NO_RESPONSE: Final = "No response."
+"""What nbgrader remarks on an answer that was left as released."""
 
 
 class GradebookError(RuntimeError):
     """The gradebook cannot be read or written; the message says why and what to do."""
 
 
+class GradebookBusyError(GradebookError):
+    """Another program has held the gradebook for longer than is waited."""
+
+
 @dataclass(frozen=True)
 class Mark:
-    """One exercise in the gradebook. ``points`` is ``None`` while a person has still to mark it."""
+    """One exercise in the gradebook. ``points`` is ``None`` while a person has still to mark it.
+
+    ``auto_points`` are those of the grader, whatever a person has entered beside them.
+    """
 
     exercise: str
     points: float | None
     max_points: float
     marked_by_hand: bool = False
     comment: str = ""
+    auto_points: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,36 +94,64 @@ def quiet_nbgrader() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _database(db_url: str) -> Iterator[Any]:
-    """Open the gradebook; name what is wrong with it instead of a stack from the database driver."""
-    with quiet_nbgrader():
-        import sqlalchemy.exc
-        from nbgrader.api import Gradebook
+def explained(db_url: str) -> Iterator[None]:
+    """Name what is wrong with the gradebook instead of a stack from the database driver."""
+    import sqlalchemy.exc
 
-        try:
-            with Gradebook(db_url) as gradebook:
-                yield gradebook
-        except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.DatabaseError) as error:
-            raise GradebookError(_explain(db_url, str(error.orig))) from error
-        except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError, ModuleNotFoundError) as error:
-            raise GradebookError(
-                f"The gradebook address {db_url!r} cannot be used ({error}). "
-                "Write it as sqlite:////absolute/path/gradebook.db or postgresql://user@host/name."
-            ) from error
+    try:
+        yield
+    except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError) as error:
+        raise GradebookError(
+            f"The gradebook address {_shown(db_url)!r} cannot be used ({error}). "
+            "Write it as sqlite:////absolute/path/gradebook.db or postgresql://user@host/name."
+        ) from error
+    except sqlalchemy.exc.DBAPIError as error:
+        reason = " ".join(str(error.orig).split())
+        kind = GradebookBusyError if _is_busy(reason) else GradebookError
+        raise kind(_explain(db_url, reason)) from error
+
+
+def _shown(db_url: str) -> str:
+    """Return an address without the password in it."""
+    return re.sub(r"(://[^:/@]*:)[^/@]*@", r"\1***@", db_url)
+
+
+def _is_busy(reason: str) -> bool:
+    return "locked" in reason or "lock timeout" in reason
 
 
 def _explain(db_url: str, reason: str) -> str:
-    if "locked" in reason:
-        remedy = "Another program is writing to it: close formgrader or the other grading run, then grade again."
+    if _is_busy(reason):
+        remedy = (
+            "Another program is writing to it: close formgrader or the other grading run, then give the same command "
+            "again; what is graded is kept and only entered."
+        )
     elif "unable to open" in reason:
         remedy = "Check that its folder exists and may be written to."
     elif "readonly" in reason:
         remedy = "It may only be read: change its permissions, or name another with --db."
     elif "not a database" in reason or "malformed" in reason:
         remedy = "It is damaged: put a copy back, or move it away and grade again."
+    elif "full" in reason or "No space" in reason:
+        remedy = "Make room on its disk, then give the same command again; what is graded is kept and only entered."
+    elif "refused" in reason or "could not" in reason:
+        remedy = "Check that the database server is running and may be reached."
     else:
         remedy = "Nothing was lost: what is graded so far is kept, and the same command goes on from there."
-    return f"The gradebook {db_url} could not be used ({reason}). {remedy}"
+    return f"The gradebook {_shown(db_url)} could not be used ({reason}). {remedy}"
+
+
+def open_nbgrader(db_url: str) -> Any:
+    """Open the gradebook as nbgrader does, and make it if it is new; the caller closes it."""
+    with explained(db_url), quiet_nbgrader():
+        try:
+            from nbgrader.api import Gradebook
+
+            return Gradebook(db_url)
+        except ModuleNotFoundError as error:
+            raise GradebookError(
+                f"The gradebook {_shown(db_url)} needs the Python package {error.name!r}, which is not installed."
+            ) from error
 
 
 def register_lesson(lesson: Lesson, blank: NotebookNode, db_url: str) -> None:
@@ -128,7 +164,7 @@ def register_lesson(lesson: Lesson, blank: NotebookNode, db_url: str) -> None:
     Raises:
         GradebookError: if marks exist already for a lesson whose graded cells have been added or removed.
     """
-    with _database(db_url) as gradebook:
+    with contextlib.closing(open_nbgrader(db_url)) as gradebook, explained(db_url), quiet_nbgrader():
         from nbgrader.preprocessors import ComputeChecksums, SaveCells
 
         gradebook.update_or_create_assignment(lesson.assignment)
@@ -144,103 +180,84 @@ def register_lesson(lesson: Lesson, blank: NotebookNode, db_url: str) -> None:
             ) from error
 
 
-def executed_notebook(
-    lesson: Lesson, notebook: NotebookNode, runs: Sequence[CellRun], outcomes: Sequence[Outcome]
-) -> NotebookNode:
-    """Return the executed notebook as it is kept for markers and read by nbgrader.
-
-    nbgrader gives full marks to a test cell without output, and to a value it cannot read as a number; here a
-    test cell that did not earn its points always holds an error, and a partial score is written as a number.
-    """
-    executed = copy.deepcopy(notebook)
-    by_id = {outcome.exercise: outcome for outcome in outcomes}
-    exercises = {exercise.grade_id: exercise for exercise in lesson.exercises}
-    for cell, run in zip(executed.cells, runs, strict=True):
-        key = grade_id(cell)
-        if cell.cell_type == "code":
-            cell.execution_count = run.execution_count
-            cell.outputs = [_readable(output) for output in run.outputs]
-        if key in exercises and is_answer(cell) and is_blank(exercises[key], cell.source):
-            cell.source = exercises[key].stub
-        elif key in exercises and cell.cell_type == "code" and not is_answer(cell):
-            cell.outputs = _telling_outputs(cell.outputs, by_id[key], exercises[key])
-    return executed
-
-
-def _readable(output: Mapping[str, Any]) -> NotebookNode:
-    """Keep what can be shown safely and costs no marks.
-
-    nbgrader takes every word on stderr for a failed test, so a warning is kept as ordinary text. Of what a
-    student displays only text and pixels are kept: HTML, SVG and scripts would run in the marker's browser.
-    """
-    kept = metadata_node(dict(output))
-    if kept.output_type == "stream":
-        kept.name = "stdout"
-    if "data" in kept:
-        kept.data = metadata_node({kind: value for kind, value in kept.data.items() if kind in _SAFE_KINDS})
-        kept.metadata = metadata_node({})
-    return kept
-
-
-def _telling_outputs(outputs: Sequence[NotebookNode], outcome: Outcome, exercise: Exercise) -> list[NotebookNode]:
-    kept = [output for output in outputs if output.output_type not in ("execute_result", "error")]
-    errors = [output for output in outputs if output.output_type == "error"]
-    if outcome.points == exercise.max_points:
-        return kept
-    if outcome.points:
-        shown = {"text/plain": repr(outcome.points)}
-        result = {"output_type": "execute_result", "metadata": {}, "execution_count": None, "data": shown}
-        return [*kept, metadata_node(result)]
-    text = f"{outcome.status}: {outcome.marker_note or outcome.message}"
-    reason = metadata_node({"output_type": "error", "ename": "NotPassed", "evalue": text, "traceback": [text]})
-    return [*kept, *(errors or [reason])]
-
-
-def save_marks(
-    lesson: Lesson,
-    student: str,
-    executed: NotebookNode,
-    outcomes: Sequence[Outcome],
-    db_url: str,
-    submitted_folder: Path,
-    missing: Sequence[Lesson] = (),
-) -> None:
-    """Write one submission's marks; what a marker has entered before stays.
-
-    Args:
-        lesson: the lesson.
-        student: student id.
-        executed: what ``executed_notebook`` returned.
-        outcomes: what each exercise got.
-        db_url: address of the gradebook.
-        submitted_folder: where nbgrader's ``timestamp.txt`` may lie, for late submissions.
-        missing: other notebooks of the same assignment that the student did not hand in; they score zero.
-    """
-    with _database(db_url) as gradebook:
-        from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
-
-        gradebook.update_or_create_student(student)
-        timestamp = submitted_folder / "timestamp.txt"
-        times = {"timestamp": timestamp.read_text(encoding="utf-8").strip()} if timestamp.is_file() else {}
-        gradebook.update_or_create_submission(lesson.assignment, student, **times)
-        resources = _resources(lesson, student, db_url)
-        SaveAutoGrades().preprocess(copy.deepcopy(executed), resources)
-        for outcome in outcomes:
-            if outcome.status is Status.NEEDS_MARKING:
-                grade = gradebook.find_grade(outcome.exercise, lesson.name, lesson.assignment, student)
-                gradebook.db.refresh(grade)
-                grade.auto_score, grade.needs_manual_grade = None, True
-        for other in missing:
-            for grade in gradebook.find_submission_notebook(other.name, lesson.assignment, student).grades:
-                grade.auto_score, grade.needs_manual_grade = 0.0, False
-        gradebook.db.commit()
-        if times:
-            AssignLatePenalties().preprocess(copy.deepcopy(executed), resources)
-
-
 def _resources(lesson: Lesson, student: str, db_url: str) -> dict[str, Any]:
     names = {"student": student, "assignment": lesson.assignment, "notebook": lesson.name, "db_url": db_url}
     return {"nbgrader": names, "unique_key": lesson.name}
+
+
+@dataclass
+class SubmittedRows:
+    """A submitted notebook as the database has it, its grades and comments by grade id."""
+
+    penalty: float
+    timestamp: datetime.datetime | None
+    grades: dict[str, Any]
+    comments: dict[str, Any]
+
+
+def read_rows(connection: Any, lessons: Sequence[Lesson]) -> dict[tuple[str, str, str], SubmittedRows]:
+    """Read every mark of some lessons with three queries, by student, assignment and notebook."""
+    from nbgrader import api
+    from sqlalchemy import func, select
+
+    assignment, notebook, cell = api.Assignment.__table__, api.Notebook.__table__, api.BaseCell.__table__
+    submission, submitted = api.SubmittedAssignment.__table__, api.SubmittedNotebook.__table__
+    grade, comment = api.Grade.__table__, api.Comment.__table__
+    grade_cell, task_cell = api.GradeCell.__table__, api.TaskCell.__table__
+    wanted = assignment.c.name.in_(sorted({lesson.assignment for lesson in lessons}))
+    of_class = (
+        submitted.join(submission, submission.c.id == submitted.c.assignment_id)
+        .join(notebook, notebook.c.id == submitted.c.notebook_id)
+        .join(assignment, assignment.c.id == submission.c.assignment_id)
+    )
+    known = {(lesson.assignment, lesson.name) for lesson in lessons}
+    found: dict[tuple[str, str, str], SubmittedRows] = {}
+    by_id: dict[str, SubmittedRows] = {}
+    for row in connection.execute(
+        select(
+            submitted.c.id,
+            submission.c.student_id,
+            assignment.c.name.label("assignment"),
+            notebook.c.name.label("notebook"),
+            submitted.c.late_submission_penalty,
+            submission.c.timestamp,
+        )
+        .select_from(of_class)
+        .where(wanted)
+    ):
+        if (row.assignment, row.notebook) in known:
+            rows = SubmittedRows(float(row.late_submission_penalty or 0.0), row.timestamp, {}, {})
+            found[row.student_id, row.assignment, row.notebook] = by_id[row.id] = rows
+    for row in connection.execute(
+        select(
+            grade.c.notebook_id,
+            cell.c.name,
+            grade.c.auto_score,
+            grade.c.manual_score,
+            grade.c.needs_manual_grade,
+            api.Grade.score.label("score"),
+            func.coalesce(grade_cell.c.max_score, task_cell.c.max_score, 0.0).label("max_score"),
+        )
+        .select_from(
+            of_class.join(grade, grade.c.notebook_id == submitted.c.id)
+            .join(cell, cell.c.id == grade.c.cell_id)
+            .outerjoin(grade_cell, grade_cell.c.id == cell.c.id)
+            .outerjoin(task_cell, task_cell.c.id == cell.c.id)
+        )
+        .where(wanted)
+    ):
+        if row.notebook_id in by_id:
+            by_id[row.notebook_id].grades[row.name] = row
+    for row in connection.execute(
+        select(comment.c.notebook_id, cell.c.name, comment.c.auto_comment, comment.c.manual_comment)
+        .select_from(
+            of_class.join(comment, comment.c.notebook_id == submitted.c.id).join(cell, cell.c.id == comment.c.cell_id)
+        )
+        .where(wanted)
+    ):
+        if row.notebook_id in by_id:
+            by_id[row.notebook_id].comments[row.name] = row
+    return found
 
 
 def read_marks(course: CourseTree, db_url: str) -> list[Marks]:
@@ -252,37 +269,28 @@ def read_marks(course: CourseTree, db_url: str) -> list[Marks]:
     Returns:
         One entry a student and lesson that has been graded, in the order of student and lesson.
     """
-    found = []
-    with _database(db_url) as gradebook:
-        for lesson in course.lessons:
-            for submitted in gradebook.notebook_submissions(lesson.name, lesson.assignment):
-                comments = {comment.name: comment.manual_comment or "" for comment in submitted.comments}
-                marks = {}
-                for grade in submitted.grades:
-                    by_hand = grade.manual_score is not None
-                    open_ = grade.needs_manual_grade and not by_hand
-                    points = None if open_ and grade.auto_score is None else float(grade.score)
-                    marks[grade.name] = Mark(
-                        grade.name, points, float(grade.max_score), by_hand, comments.get(grade.name, "")
-                    )
-                found.append(
-                    Marks(
-                        submitted.student.id,
-                        lesson.assignment,
-                        lesson.name,
-                        marks,
-                        float(submitted.late_submission_penalty or 0.0),
-                    )
-                )
-    return sorted(found, key=lambda one: (one.student, one.assignment, one.notebook))
+    with (
+        contextlib.closing(open_nbgrader(db_url)) as gradebook,
+        explained(db_url),
+        gradebook.engine.connect() as found_in,
+    ):
+        found = read_rows(found_in, course.lessons)
+    return [
+        Marks(student, assignment, notebook, {name: _mark(rows, name) for name in rows.grades}, rows.penalty)
+        for (student, assignment, notebook), rows in sorted(found.items())
+    ]
 
 
-def graded_students(lesson: Lesson, db_url: str) -> frozenset[str]:
-    """Return who has marks for a lesson in this gradebook."""
-    with _database(db_url) as gradebook:
-        from nbgrader.api import MissingEntry
-
-        try:
-            return frozenset(one.student.id for one in gradebook.notebook_submissions(lesson.name, lesson.assignment))
-        except MissingEntry:
-            return frozenset()
+def _mark(rows: SubmittedRows, name: str) -> Mark:
+    row = rows.grades[name]
+    by_hand = row.manual_score is not None
+    open_ = row.needs_manual_grade and not by_hand and row.auto_score is None
+    comment = rows.comments[name].manual_comment if name in rows.comments else None
+    return Mark(
+        name,
+        None if open_ else float(row.score),
+        float(row.max_score),
+        by_hand,
+        comment or "",
+        None if row.auto_score is None else float(row.auto_score),
+    )

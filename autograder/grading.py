@@ -1,47 +1,64 @@
-"""Grading a class: rebuild, execute, judge, record.
+"""Grading a class: rebuild, execute, judge, keep the verdict, enter the marks.
 
-Submissions are executed side by side, each in kernels of its own; one thread writes what comes out. One
+Workers take submissions side by side up to their signed verdicts; one thread, the caller's, enters the marks. One
 bad submission becomes a ``Problem`` and touches nothing else.
+
+The work can be killed at any moment and goes on with the same command, because each step leaves a whole state: the
+executed notebook is written, then the verdict, then the marks in one transaction. What has a verdict for exactly
+its present state is not run again, and the gradebook itself tells whether that verdict has been entered.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
-from nbformat import NotebookNode
-
+from .booking import Booked, Booking, GradebookWriter, open_gradebook, read_timestamp
+from .course_lock import course_lock
 from .course_tree import CourseTree, Lesson
 from .engine import Engine, EngineError, Job, Limits
-from .gradebook import GradebookError, executed_notebook, graded_students, register_lesson, save_marks
+from .executed import executed_notebook, unanswered
+from .files import file_hash, remove_leftovers, write_atomically
+from .gradebook import GradebookError, register_lesson
 from .intake import Problem, Submission
-from .notebook_files import write_notebook
-from .outcomes import Outcome, judge
+from .keys import GradingKey, load_key
+from .notebook_files import notebook_bytes
+from .outcomes import judge
 from .rebuild import rebuild
-from .records import Change, Record, changes, fingerprints, load_record, save_problems, save_record
+from .verdicts import (
+    Change,
+    KeptVerdict,
+    Standing,
+    Verdict,
+    changes,
+    data_files,
+    fingerprints,
+    load_verdict,
+    make_verdict,
+    save_problems,
+    save_verdict,
+)
 
 
 @dataclass
 class GradingRun:
-    """What one run of grading did."""
+    """What one run of grading did. ``booked`` had a verdict already that only needed to be entered."""
 
-    graded: list[Record] = field(default_factory=list)
-    unchanged: list[Record] = field(default_factory=list)
+    graded: list[Verdict] = field(default_factory=list)
+    booked: list[Verdict] = field(default_factory=list)
+    unchanged: list[Verdict] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Executed:
-    notebook: NotebookNode
-    outcomes: list[Outcome]
-    seconds: float
 
 
 def grade_class(
@@ -50,19 +67,21 @@ def grade_class(
     engine: Engine,
     *,
     db_url: str,
+    key: GradingKey | None = None,
     problems: Sequence[Problem] = (),
     jobs: int = 1,
     limits: Limits | None = None,
     regrade: bool = False,
     on_done: Callable[[str], None] = lambda _student: None,
 ) -> GradingRun:
-    """Grade submissions and write marks, executed notebooks and records into the course.
+    """Grade submissions and write executed notebooks, verdicts and marks into the course.
 
     Args:
-        course: the course; ``autograded/``, ``outcomes/`` and ``submitted/`` are written in it.
+        course: the course; ``autograded/``, ``verdicts/`` and ``submitted/`` are written in it.
         submissions: what ``intake.collect`` found.
         engine: what executes them.
         db_url: address of the gradebook.
+        key: the course's key; without one it is read from the course, or made there.
         problems: what ``intake.collect`` could not read; kept for the reports.
         jobs: how many submissions are executed at once; the marks do not depend on it.
         limits: what one submission may use.
@@ -72,109 +91,232 @@ def grade_class(
         What was graded, what was unchanged, what could not be graded and whose points changed.
     Raises:
         GradebookError: if the gradebook cannot be used at all.
+        CourseBusyError: if another run is grading this course.
+        GradingKeyError: if the course's key cannot be used.
     """
     started = time.monotonic()
-    limits = limits or Limits()
-    run = GradingRun(problems=list(problems))
-    lessons = {one.lesson for one in submissions}
-    known = {}
-    for lesson in sorted(lessons, key=str):
-        register_lesson(lesson, rebuild(lesson, ()), db_url)
-        known[lesson] = graded_students(lesson, db_url)
-    due: list[Submission] = []
-    for submission in submissions:
-        before = load_record(course, submission.student, submission.lesson)
-        current = before is not None and before.fingerprints == fingerprints(submission, engine.identity, limits)
-        if before is not None and current and not regrade and submission.student in known[submission.lesson]:
-            run.unchanged.append(before)
-            on_done(submission.student)
-        else:
-            due.append(submission)
-    with ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="grade") as pool:
-        running: dict[Future[_Executed], Submission] = {pool.submit(_execute, one, engine, limits): one for one in due}
-        try:
-            for future in as_completed(running):
-                _record(course, running[future], future, engine, limits, db_url, run)
-                on_done(running[future].student)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    run.graded.sort(key=lambda one: (one.student, one.notebook))
-    run.changes.sort(key=lambda one: (one.student, one.lesson, one.exercise))
-    failed = {(problem.student, problem.lesson) for problem in run.problems}
-    seen = [(one.student, str(one.lesson)) for one in submissions if (one.student, str(one.lesson)) not in failed]
-    save_problems(course, run.problems, seen)
+    key = key or load_key(course.root)
+    with course_lock(course.root), _scratch(course) as scratch:
+        for folder in (course.verdicts, course.autograded, course.submitted):
+            remove_leftovers(folder)
+        lessons = sorted({one.lesson for one in submissions}, key=str)
+        for lesson in lessons:
+            register_lesson(lesson, rebuild(lesson, ()), db_url)
+        with open_gradebook(db_url, course.root) as gradebook, _regrading(course, regrade) as since:
+            booked = gradebook.booked(lessons)
+            work = _Work(course, engine, key, limits or Limits(), scratch, gradebook, booked, since)
+            run = work.do(submissions, problems, jobs, on_done)
     run.seconds = time.monotonic() - started
     return run
 
 
-def _execute(submission: Submission, engine: Engine, limits: Limits) -> _Executed:
-    """Rebuild, execute and judge one submission; runs beside others and writes nothing that is kept."""
-    started = time.monotonic()
-    lesson = submission.lesson
-    notebook = rebuild(lesson, submission.cells)
-    with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder:
-        _copy_data_files(lesson, Path(folder))
-        runs = engine.run(Job(notebook, Path(folder), limits, lesson, submission.student))
-    outcomes = judge(lesson.exercises, notebook, runs, limits)
-    return _Executed(executed_notebook(lesson, notebook, runs, outcomes), outcomes, time.monotonic() - started)
+@contextlib.contextmanager
+def _scratch(course: CourseTree) -> Iterator[Path]:
+    """Give the run a temporary folder, and remove those of runs of this course that were killed."""
+    name = f"grading-{hashlib.sha256(os.fsencode(course.root)).hexdigest()[:12]}-"
+    for left in Path(tempfile.gettempdir()).glob(f"{name}*"):
+        if not left.is_symlink() and (os.name != "posix" or left.stat().st_uid == os.getuid()):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=name, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def _regrading(course: CourseTree, regrade: bool) -> Iterator[str | None]:
+    """Yield the time before which verdicts are to be made anew: that of the regrading which a kill interrupted."""
+    mark = course.verdicts / ".regrading"
+    if not regrade:
+        mark.unlink(missing_ok=True)
+        yield None
+        return
+    if not mark.is_file():
+        write_atomically(mark, datetime.now(UTC).isoformat(timespec="milliseconds").encode(), durable=True)
+    yield mark.read_text(encoding="ascii")
+    mark.unlink(missing_ok=True)
+
+
+@dataclass
+class _Work:
+    """One run over a class."""
+
+    course: CourseTree
+    engine: Engine
+    key: GradingKey
+    limits: Limits
+    scratch: Path
+    gradebook: GradebookWriter
+    booked: dict[tuple[str, str, str], Booked]
+    regrade_since: str | None
+    run: GradingRun = field(default_factory=GradingRun)
+    handed_in: set[tuple[str, Lesson]] = field(default_factory=set)
+    unread: set[tuple[str, str]] = field(default_factory=set)
+
+    def do(
+        self,
+        submissions: Sequence[Submission],
+        problems: Sequence[Problem],
+        jobs: int,
+        on_done: Callable[[str], None],
+    ) -> GradingRun:
+        run = self.run
+        run.problems.extend(problems)
+        self.handed_in = {(one.student, one.lesson) for one in submissions}
+        self.unread = {(one.student, one.lesson) for one in problems}
+        due: list[tuple[Submission, KeptVerdict]] = []
+        for submission in self._one_each(submissions):
+            with self._problems_of(submission):
+                kept = load_verdict(self.course, submission.student, submission.lesson, self.key)
+                verdict = kept.believed
+                if verdict is None or not self._is_current(submission, verdict):
+                    due.append((submission, kept))
+                    continue
+                self._enter(submission, verdict)
+            on_done(submission.student)
+        with ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="grade") as pool:
+            running = {pool.submit(self._grade, submission): (submission, kept) for submission, kept in due}
+            try:
+                for future in as_completed(running):
+                    self._finish(*running[future], future)
+                    on_done(running[future][0].student)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        run.graded.sort(key=lambda one: (one.student, one.assignment, one.notebook))
+        run.changes.sort(key=lambda one: (one.student, one.lesson, one.exercise))
+        failed = {(problem.student, problem.lesson) for problem in run.problems}
+        seen = [(one.student, str(one.lesson)) for one in submissions if (one.student, str(one.lesson)) not in failed]
+        try:
+            save_problems(self.course, run.problems, seen)
+        except OSError as error:
+            reason = f"the list of what could not be graded could not be written ({error})"
+            run.problems.append(Problem("", self.course.verdicts, reason))
+        return run
+
+    def _one_each(self, submissions: Sequence[Submission]) -> Iterator[Submission]:
+        """Yield one submission a student and lesson; two that differ are for a person to choose from."""
+        found: dict[tuple[str, Lesson], list[Submission]] = {}
+        for one in submissions:
+            found.setdefault((one.student, one.lesson), []).append(one)
+        for (student, lesson), candidates in found.items():
+            if len({one.content for one in candidates}) > 1:
+                places = ", ".join(str(one.path) for one in candidates)
+                reason = f"{len(candidates)} different notebooks of lesson {lesson}: {places}. Keep the one that counts."
+                self.run.problems.append(Problem(student, candidates[0].path, reason, str(lesson)))
+            else:
+                yield candidates[0]
+
+    def _is_current(self, submission: Submission, verdict: Verdict) -> bool:
+        """Say whether a verdict is of exactly this submission, and need not be made anew."""
+        if verdict.fingerprints != fingerprints(submission, self.engine.identity, self.limits, self.key):
+            return False
+        if verdict.warnings != tuple(self.engine.warnings):
+            return False
+        if self.regrade_since is not None and verdict.finished < self.regrade_since:
+            return False
+        return file_hash(self._executed_path(submission)) == verdict.notebook_sha256
+
+    def _executed_path(self, submission: Submission) -> Path:
+        lesson = submission.lesson
+        return self.course.autograded / submission.student / lesson.assignment / f"{lesson.name}.ipynb"
+
+    def _grade(self, submission: Submission) -> Verdict:
+        """Take one submission to its verdict; runs beside others."""
+        started = time.monotonic()
+        lesson = submission.lesson
+        notebook = rebuild(lesson, submission.cells)
+        with tempfile.TemporaryDirectory(dir=self.scratch, ignore_cleanup_errors=True) as folder:
+            _copy_data_files(lesson, Path(folder))
+            runs = self.engine.run(Job(notebook, Path(folder), self.limits, lesson, submission.student))
+        outcomes = judge(lesson.exercises, notebook, runs, self.limits)
+        executed = executed_notebook(lesson, notebook, runs, outcomes)
+        content = notebook_bytes(executed)
+        self._keep(submission)
+        write_atomically(self._executed_path(submission), content, durable=True)
+        verdict = make_verdict(
+            submission,
+            outcomes,
+            fingerprints(submission, self.engine.identity, self.limits, self.key),
+            unanswered=unanswered(executed),
+            warnings=self.engine.warnings,
+            notebook=content,
+            seconds=time.monotonic() - started,
+        )
+        save_verdict(self.course, verdict, self.key)
+        return verdict
+
+    def _keep(self, submission: Submission) -> None:
+        """Keep in the course, as it came, what was handed in elsewhere."""
+        if not submission.path.resolve().is_relative_to(self.course.submitted.resolve()):
+            folder = self.course.submitted / submission.student / submission.lesson.assignment
+            write_atomically(folder / f"{submission.lesson.name}.ipynb", submission.content)
+
+    def _finish(self, submission: Submission, kept: KeptVerdict, future: Future[Verdict]) -> None:
+        """Take over what a worker has made of a submission."""
+        with self._problems_of(submission):
+            verdict = future.result()
+            self.run.changes.extend(changes(kept, verdict))
+            self._enter(submission, verdict, just_graded=True)
+
+    def _enter(self, submission: Submission, verdict: Verdict, *, just_graded: bool = False) -> None:
+        """Enter a verdict into the gradebook, unless it holds it already."""
+        try:
+            booking = self._booking(submission, verdict)
+            before = self.booked.get((verdict.student, verdict.assignment, verdict.notebook))
+            if not just_graded and before is not None and before.holds(booking):
+                self.run.unchanged.append(verdict)
+                return
+            self.gradebook.book(booking)
+        except GradebookError as error:
+            self._problem(submission, f"graded, but its marks could not be entered. {error}")
+        else:
+            (self.run.graded if just_graded else self.run.booked).append(verdict)
+
+    @contextlib.contextmanager
+    def _problems_of(self, submission: Submission) -> Iterator[None]:
+        """Turn whatever goes wrong with one submission into its problem, so that the others go on."""
+        try:
+            yield
+        except EngineError as error:
+            self._problem(submission, str(error))
+        except OSError as error:
+            self._problem(
+                submission,
+                f"a file could not be read or written ({error}); the same command goes on once that is put right",
+            )
+        except MemoryError:
+            self._problem(submission, "the grader had too little memory for this notebook: grade it with fewer --jobs")
+        except Exception as error:
+            # A defect of the grader that one notebook brings out must not stop the class; it is reported, never hidden.
+            self._problem(
+                submission, f"the grader failed on this notebook ({type(error).__name__}: {error}); please report it"
+            )
+
+    def _booking(self, submission: Submission, verdict: Verdict) -> Booking:
+        lesson, student = submission.lesson, submission.student
+        missing = {
+            other.name
+            for other in self.course.lessons
+            if other.assignment == lesson.assignment
+            and (student, other) not in self.handed_in
+            and not {(student, str(other)), (student, other.assignment)} & self.unread
+            and load_verdict(self.course, student, other, self.key).standing is Standing.MISSING
+        }
+        return Booking(
+            lesson,
+            student,
+            {one.exercise: one.points for one in verdict.outcomes},
+            frozenset(verdict.unanswered),
+            read_timestamp(self.course.submitted / student / lesson.assignment),
+            frozenset(missing),
+        )
+
+    def _problem(self, submission: Submission, reason: str) -> None:
+        self.run.problems.append(Problem(submission.student, submission.path, reason, str(submission.lesson)))
 
 
 def _copy_data_files(lesson: Lesson, folder: Path) -> None:
     """Give the run the instructor's data files. The student's own files stay out: one could shadow a module."""
-    for path in lesson.source_path.parent.rglob("*"):
-        if path.is_file() and path.suffix != ".ipynb" and ".ipynb_checkpoints" not in path.parts:
-            target = folder / path.relative_to(lesson.source_path.parent)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-
-
-def _record(
-    course: CourseTree,
-    submission: Submission,
-    future: Future[_Executed],
-    engine: Engine,
-    limits: Limits,
-    db_url: str,
-    run: GradingRun,
-) -> None:
-    """Keep one result: the notebook, then the marks, and last the record that says both are there."""
-    lesson, student = submission.lesson, submission.student
-
-    def problem(reason: str) -> None:
-        run.problems.append(Problem(student, submission.path, reason, str(lesson)))
-
-    try:
-        executed = future.result()
-        folder = course.submitted / student / lesson.assignment
-        if not submission.path.resolve().is_relative_to(course.submitted.resolve()):
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{lesson.name}.ipynb").write_bytes(submission.content)
-        write_notebook(executed.notebook, course.autograded / student / lesson.assignment / f"{lesson.name}.ipynb")
-        missing = [
-            other
-            for other in course.lessons
-            if other.assignment == lesson.assignment and other != lesson and load_record(course, student, other) is None
-        ]
-        save_marks(lesson, student, executed.notebook, executed.outcomes, db_url, folder, missing)
-        before = load_record(course, student, lesson)
-        record = Record(
-            student,
-            lesson.assignment,
-            lesson.name,
-            tuple(executed.outcomes),
-            fingerprints(submission, engine.identity, limits),
-            submission.notes,
-            executed.seconds,
-        )
-        save_record(course, record)
-    except (EngineError, GradebookError) as error:
-        problem(str(error))
-    except OSError as error:
-        problem(f"a file could not be written ({error}); the same command goes on once that is put right")
-    except Exception as error:
-        # A defect of the grader that one notebook brings out must not stop the class; it is reported, never hidden.
-        problem(f"the grader failed on this notebook ({type(error).__name__}: {error}); please report it")
-    else:
-        run.graded.append(record)
-        run.changes.extend(changes(before, record) if before is not None else [])
+    for path in data_files(lesson):
+        target = folder / path.relative_to(lesson.source_path.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)

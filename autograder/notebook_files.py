@@ -18,9 +18,14 @@ def read_notebook(path: Path) -> NotebookNode:
     return cast(NotebookNode, _nbformat.read(path, as_version=4))
 
 
+def notebook_bytes(notebook: NotebookNode) -> bytes:
+    """Return a notebook as a file's content; what UTF-8 cannot hold becomes a question mark."""
+    return f"{_nbformat.writes(notebook, version=4)}\n".encode("utf-8", errors="replace")
+
+
 def write_notebook(notebook: NotebookNode, path: Path) -> None:
     """Write a notebook whole or not at all."""
-    write_text(path, _nbformat.writes(notebook, version=4) + "\n")
+    write_atomically(path, notebook_bytes(notebook))
 
 
 def write_text(path: Path, text: str) -> None:

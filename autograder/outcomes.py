@@ -10,13 +10,13 @@ import builtins
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from nbformat import NotebookNode
 
-from .course_tree import Exercise, grade_id, hidden_lines
+from .course_tree import Exercise, grade_id, hidden_lines, nbgrader_metadata
 from .engine import CellRun, CellState, Limits
 from .rebuild import EXTRA
 
@@ -32,6 +32,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2
 _CHECK_PLACE = re.compile(r"\bline (\d+) of this cell\b")
 _TRACEBACK_PLACE = re.compile(r"\bCell In\s?\[(\d+)\], line (\d+)")
 _MADE_UP_FILE = re.compile(r"\(\d+\.py, line")
+_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}\b")
 _NUMPY_SCALAR = re.compile(r"(?:np|numpy)\.\w+\((.*)\)")
 _FRAMEWORK_ERRORS = frozenset({"CheckFailed", "LinAlgError"})
 
@@ -54,7 +55,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of one exercise. ``points`` is ``None`` until a person has marked it."""
+    """The result of one exercise. ``points`` is ``None`` until a person has marked it.
+
+    ``seconds`` is the wall time of its answer and its test, of which ``student_seconds`` were spent in the student's
+    code; ``peak_memory_bytes`` the largest memory of the student's process up to the test's end, where it is known.
+    """
 
     exercise: str
     status: Status
@@ -62,6 +67,8 @@ class Outcome:
     message: str = ""
     marker_note: str = ""
     seconds: float = 0.0
+    student_seconds: float = 0.0
+    peak_memory_bytes: int | None = None
 
 
 def judge(
@@ -82,26 +89,43 @@ def judge(
     outcomes = []
     for exercise in exercises:
         if exercise.kind == "written":
-            source = notebook.cells[places[exercise.grade_id]].source
-            outcomes.append(_judge_written(exercise, source))
+            outcomes.append(_judge_written(exercise, notebook.cells[places[exercise.grade_id]]))
             continue
         test = runs[places[exercise.grade_id]]
         answer = answer_cells(notebook, exercise.answer_id)
-        outcomes.append(
-            _judge_tested(
-                exercise,
-                test,
-                [runs[index] for index in answer],
-                untouched=bool(answer) and _is_untouched(exercise, [notebook.cells[index].source for index in answer]),
-                stubs=stubs,
-                limits=limits,
-            )
+        judged = _judge_tested(
+            exercise,
+            test,
+            [runs[index] for index in answer],
+            untouched=bool(answer) and _is_untouched(exercise, [notebook.cells[index].source for index in answer]),
+            stubs=stubs,
+            limits=limits,
         )
+        outcomes.append(_measured(judged, [*(runs[index] for index in answer), test]))
     return outcomes
 
 
-def _judge_written(exercise: Exercise, source: str) -> Outcome:
-    if is_blank(exercise, source):
+def _measured(outcome: Outcome, runs: Sequence[CellRun]) -> Outcome:
+    """Add what the exercise's cells have used, and make its texts the same for the same submission."""
+    peaks = [run.peak_memory_bytes for run in runs if run.peak_memory_bytes is not None]
+    return replace(
+        outcome,
+        message=_repeatable(outcome.message),
+        marker_note=_repeatable(outcome.marker_note),
+        seconds=sum(run.seconds for run in runs),
+        student_seconds=sum(run.student_seconds for run in runs),
+        peak_memory_bytes=max(peaks, default=None),
+    )
+
+
+def _repeatable(text: str) -> str:
+    """Leave out addresses of objects: they say nothing and differ from run to run."""
+    return _ADDRESS.sub("at 0x…", text)
+
+
+def _judge_written(exercise: Exercise, cell: NotebookNode) -> Outcome:
+    # A task's own cell stays as it was given: what a student makes of it stands in cells of their own.
+    if not nbgrader_metadata(cell).get("task") and is_blank(exercise, cell.source):
         return Outcome(exercise.grade_id, Status.NOT_ATTEMPTED, 0.0, "Nothing was written here.")
     return Outcome(exercise.grade_id, Status.NEEDS_MARKING, None, "This answer is marked by a person.")
 
@@ -135,14 +159,12 @@ def _judge_tested(
     stubs: Mapping[str, Exercise],
     limits: Limits,
 ) -> Outcome:
-    seconds = test.seconds + sum(run.seconds for run in answer)
-
     def outcome(status: Status, message: str, points: float | None = 0.0, marker_note: str = "") -> Outcome:
-        return Outcome(exercise.grade_id, status, points, message, marker_note, seconds)
+        return Outcome(exercise.grade_id, status, points, message, marker_note)
 
     test_error = _error_of(test)
     if test.state is CellState.COMPLETED and test_error is None:
-        return _judge_completed(exercise, test, seconds)
+        return _judge_completed(exercise, test)
     note = _full_text(test_error) if test_error is not None else ""
     answer_error = next((error for run in answer if (error := _error_of(run)) is not None), None)
     name = test_error["ename"] if test_error is not None else ""
@@ -177,21 +199,21 @@ def _judge_tested(
 _SYNTAX_ERRORS = frozenset({"SyntaxError", "IndentationError", "TabError"})
 
 
-def _judge_completed(exercise: Exercise, test: CellRun, seconds: float) -> Outcome:
+def _judge_completed(exercise: Exercise, test: CellRun) -> Outcome:
     """Judge a test cell that ran to its end: full points, or the partial score that is its value."""
     key, most = exercise.grade_id, exercise.max_points
     results = [output for output in test.outputs if output["output_type"] == "execute_result"]
     if not results:
-        return Outcome(key, Status.PASSED, most, "All checks passed.", seconds=seconds)
+        return Outcome(key, Status.PASSED, most, "All checks passed.")
     shown = str(results[-1]["data"].get("text/plain", ""))
     points = partial_score(shown, most)
     if points is None:
         note = f"the test cell's value {shown:.80} is not a number from 0 to {most:g}: mark this exercise by hand"
-        return Outcome(key, Status.NEEDS_MARKING, None, "This answer is marked by a person.", note, seconds)
+        return Outcome(key, Status.NEEDS_MARKING, None, "This answer is marked by a person.", note)
     if points == most:
-        return Outcome(key, Status.PASSED, points, "All checks passed.", seconds=seconds)
+        return Outcome(key, Status.PASSED, points, "All checks passed.")
     status = Status.PARTLY if points > 0 else Status.FAILED
-    return Outcome(key, status, points, f"The checks gave {points:g} of {most:g} points.", seconds=seconds)
+    return Outcome(key, status, points, f"The checks gave {points:g} of {most:g} points.")
 
 
 def partial_score(shown: str, most: float) -> float | None:

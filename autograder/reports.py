@@ -1,7 +1,8 @@
-"""What a class report holds, gathered from the gradebook, the records and the executed notebooks.
+"""What a class report holds, gathered from the gradebook, the verdicts and the executed notebooks.
 
-Everything that is printed, exported or shown comes from here, so that the table, the CSV, the JSON and the
-feedback pages cannot disagree. Points come from the gradebook, so marks entered by hand are in them.
+Everything that is printed, exported or shown comes from here, so that the table, the CSV, the JSON, the feedback
+pages and Gradescope's results cannot disagree. Points come from the gradebook, so marks entered by hand are in
+them; reasons come from verdicts, and only from those that bear the course's signature.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from typing import Any, Final
 from .course_tree import CourseTree, Exercise, Lesson, grade_id
 from .gradebook import Mark, Marks, read_marks
 from .intake import Problem
+from .keys import GradingKey, load_key
 from .notebook_files import read_notebook, write_text
 from .outcomes import Outcome, Status, answer_cells
-from .records import Record, load_problems, load_record
+from .verdicts import Standing, load_problems, load_verdict
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 SCHEMA_PATH: Final = Path(__file__).with_name("report.schema.json")
 
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -43,7 +45,11 @@ class ExerciseReport:
 
 @dataclass(frozen=True)
 class StudentReport:
-    """One student's result in one lesson; ``reason`` says why there are no exercises where it was not graded."""
+    """One student's result in one lesson; ``reason`` says why there are no exercises where it was not graded.
+
+    ``warnings`` are what has to be said about these marks wherever they are shown, such as that they can be forged;
+    ``seconds`` is how long grading took, where that is known.
+    """
 
     student: str
     lesson: str
@@ -51,6 +57,8 @@ class StudentReport:
     late_penalty: float = 0.0
     notes: tuple[str, ...] = ()
     reason: str = ""
+    warnings: tuple[str, ...] = ()
+    seconds: float | None = None
 
     @property
     def total(self) -> float | None:
@@ -101,16 +109,29 @@ class ClassReport:
         named = {one.student for lesson in self.lessons for one in lesson.students}
         return sorted(named | {problem.student for problem in self.strays})
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What has to be said about some of the marks, each sentence once."""
+        said = (warning for lesson in self.lessons for one in lesson.students for warning in one.warnings)
+        return tuple(dict.fromkeys(said))
 
-def gather(course: CourseTree, db_url: str) -> ClassReport:
+    def warnings_of(self, student: str) -> tuple[str, ...]:
+        """Return what has to be said about one student's marks, each sentence once."""
+        mine = (one for lesson in self.lessons for one in lesson.students if one.student == student)
+        return tuple(dict.fromkeys(warning for one in mine for warning in one.warnings))
+
+
+def gather(course: CourseTree, db_url: str, key: GradingKey | None = None) -> ClassReport:
     """Gather the report of a course.
 
     Args:
         course: the course.
         db_url: address of the gradebook.
+        key: the key that verdicts are signed with; without one it is read from the course.
     Returns:
         Lessons in order, each with the students who handed it in.
     """
+    key = key or load_key(course.root)
     marks = read_marks(course, db_url)
     problems = load_problems(course)
     lessons = []
@@ -119,16 +140,19 @@ def gather(course: CourseTree, db_url: str) -> ClassReport:
         mine = [one for one in marks if (one.assignment, one.notebook) == (lesson.assignment, lesson.name)]
         failed = {one.student: one for one in problems if one.lesson in (str(lesson), lesson.assignment, lesson.name)}
         placed.update(failed.values())
-        students = [_student_report(course, lesson, one, failed.pop(one.student, None)) for one in mine]
+        students = [_student_report(course, lesson, one, failed.pop(one.student, None), key) for one in mine]
         students += [StudentReport(one.student, str(lesson), reason=one.reason) for one in failed.values()]
         if students:
             lessons.append(LessonReport(lesson, tuple(sorted(students, key=lambda one: one.student))))
     return ClassReport(tuple(lessons), tuple(one for one in problems if one not in placed))
 
 
-def _student_report(course: CourseTree, lesson: Lesson, marks: Marks, problem: Problem | None) -> StudentReport:
-    record = load_record(course, marks.student, lesson)
-    outcomes = {one.exercise: one for one in record.outcomes} if record is not None else {}
+def _student_report(
+    course: CourseTree, lesson: Lesson, marks: Marks, problem: Problem | None, key: GradingKey
+) -> StudentReport:
+    kept = load_verdict(course, marks.student, lesson, key)
+    verdict = kept.believed
+    outcomes = {one.exercise: one for one in verdict.outcomes} if verdict is not None else {}
     answers = _answers(course, lesson, marks.student)
     exercises = [
         _exercise_report(exercise, marks.marks[exercise.grade_id], outcomes.get(exercise.grade_id), answers)
@@ -140,13 +164,18 @@ def _student_report(course: CourseTree, lesson: Lesson, marks: Marks, problem: P
         str(lesson),
         tuple(exercises),
         marks.late_penalty,
-        _notes(record),
+        verdict.notes if verdict is not None else (),
         problem.reason if problem is not None else "",
+        verdict.warnings if verdict is not None else _doubts(kept.standing),
+        verdict.seconds if verdict is not None else None,
     )
 
 
-def _notes(record: Record | None) -> tuple[str, ...]:
-    return record.notes if record is not None else ()
+def _doubts(standing: Standing) -> tuple[str, ...]:
+    """Say what is to be thought of marks whose verdict cannot be believed."""
+    if standing is Standing.MISSING:
+        return ()
+    return (f"The grader's verdict on some of these marks is {standing}: they are not vouched for; grade again.",)
 
 
 def _exercise_report(
@@ -203,6 +232,7 @@ def as_json(report: ClassReport) -> dict[str, Any]:
     """Return the report as ``report.schema.json`` describes it. Answers and hidden tests are not in it."""
     return {
         "schema_version": SCHEMA_VERSION,
+        "warnings": list(report.warnings),
         "lessons": [
             {
                 "lesson": str(one.lesson),
@@ -234,6 +264,7 @@ def _student_json(student: StudentReport) -> dict[str, Any]:
         "total": student.total,
         "late_penalty": student.late_penalty,
         "notes": list(student.notes),
+        "warnings": list(student.warnings),
         "marks": {
             one.exercise.grade_id: {
                 "points": one.points,

@@ -21,7 +21,8 @@ from autograder.gradebook import GradebookError, quiet_nbgrader, read_marks
 from autograder.grading import GradingRun, grade_class
 from autograder.intake import collect
 from autograder.nbgrader_engine import NbgraderEngine
-from autograder.records import load_record
+from autograder.keys import load_key
+from autograder.verdicts import Standing, load_verdict
 
 LIMITS = Limits(cell_seconds=2, total_seconds=60)
 OWN_TRIPLE = "def triple(x):\n    return 3 * x"
@@ -184,13 +185,11 @@ def test_only_what_changed_is_run_again(course: CourseTree) -> None:
     assert engine.runs == 13
 
 
-def test_a_changed_lesson_a_lost_record_or_another_gradebook_means_grading_again(course: CourseTree) -> None:
+def test_a_changed_lesson_or_a_damaged_verdict_means_grading_again(course: CourseTree) -> None:
     engine = ScriptedEngine()
     run_grading(course, engine)
-    (course.outcomes / "student1" / LESSON / f"{LESSON}.json").write_text("{half a rec")
+    (course.verdicts / "student1" / LESSON / f"{LESSON}.json").write_text("{half a verd")
     assert [one.student for one in run_grading(course, engine).graded] == ["student1"]
-    other = f"sqlite:///{course.root / 'other.db'}"
-    assert len(run_grading(course, engine, db_url=other).graded) == 6
     changed = write_course(course.root, double_points=4)
     run = run_grading(changed, engine)
     assert len(run.graded) == 6
@@ -292,7 +291,7 @@ def test_a_submission_from_elsewhere_is_kept_in_the_course_as_it_came(course: Co
     found, problems = collect([tmp_path / "inbox"], course)
     grade_class(course, found, ScriptedEngine(), db_url=course.default_database, problems=problems)
     assert (course.submitted / "guest" / LESSON / f"{LESSON}.ipynb").read_bytes() == path.read_bytes()
-    assert load_record(course, "guest", course.lessons[0]) is not None
+    assert load_verdict(course, "guest", course.lessons[0], load_key(course.root)).standing is Standing.SIGNED
 
 
 def test_late_submissions_keep_nbgraders_penalty(course: CourseTree) -> None:

@@ -23,7 +23,7 @@ from autograder.course_tree import CourseTree
 from autograder.gradebook import quiet_nbgrader
 from autograder.intake import Problem
 from autograder.outcomes import Status
-from autograder.records import save_problems
+from autograder.verdicts import save_problems
 from autograder.reports import SCHEMA_PATH, ClassReport, as_csv, as_json, gather, neutralise, restore, write_reports
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
