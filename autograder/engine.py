@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from nbformat import NotebookNode
+if TYPE_CHECKING:
+    # The processes that run students' code use the limits, and must start without nbformat's seconds.
+    from nbformat import NotebookNode
 
-from .course_tree import Lesson
+    from .course_tree import Lesson
 
 
 class CellState(StrEnum):
@@ -23,6 +25,7 @@ class CellState(StrEnum):
     ERROR = "error"
     TIMED_OUT = "timed out"
     CRASHED = "crashed"
+    OUT_OF_MEMORY = "out of memory"
     NOT_RUN = "not run"
     SKIPPED = "skipped"
 

@@ -1,1 +1,1 @@
-"""Running a submission in two processes: the student's code in one, the tests in another that trusts none of it."""
+"""The split engine: tests in a trusted process, answers in a sandboxed one; plain data crosses."""

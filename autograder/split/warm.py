@@ -1,0 +1,150 @@
+"""A warm server: imports a lesson's libraries once, then forks a ready process for every submission.
+
+Started as ``python -m autograder.split.warm student|trusted DESCRIPTOR``. The student server is a program of
+its own, started with a clean environment: it has never seen a solution, a hidden test or a secret, so
+nothing of the kind can be found in the memory of what it forks.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from autograder.engine import Limits
+
+from .channel import Channel, ChannelClosedError
+from .shell import NotebookShell, make_shell
+
+MAX_REQUEST_BYTES = 128 * 1024
+_PR_SET_PDEATHSIG = 1
+
+
+def main(kind: str, descriptor: int) -> None:
+    """Serve fork requests until the engine closes the connection."""
+    control = socket.socket(fileno=descriptor)
+    request, _, _, _ = socket.recv_fds(control, MAX_REQUEST_BYTES, 0)
+    hello = json.loads(request)
+    missing = _import_all(hello["modules"])
+    shell = make_shell()
+    # Ended children need no burial: what became of them is told over their own connections.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    control.send(json.dumps({"ready": True, "missing": missing}).encode())
+    while True:
+        request, descriptors, _, _ = socket.recv_fds(control, MAX_REQUEST_BYTES, 4)
+        if not request:
+            return
+        task = json.loads(request)
+        pid = os.fork()
+        if pid == 0:
+            _become(kind, task, descriptors, control, shell)
+        for one in descriptors:
+            os.close(one)
+        control.send(json.dumps({"pid": pid}).encode())
+
+
+def _import_all(modules: list[str]) -> dict[str, str]:
+    """Import what the lessons import; a module that cannot be imported is the affair of the cell that asks for it."""
+    missing = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in modules:
+            try:
+                importlib.import_module(name)
+            except Exception as error:
+                missing[name] = f"{type(error).__name__}: {error}"
+    return missing
+
+
+def _become(
+    kind: str, task: Mapping[str, Any], descriptors: list[int], control: socket.socket, shell: NotebookShell
+) -> NoReturn:
+    """Turn a fresh fork into the process that was asked for; never return to the server's loop."""
+    status = 1
+    try:
+        control.close()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _die_with_parent()
+        if kind == "student":
+            _be_student(task, descriptors, shell)
+        else:
+            _be_trusted(descriptors, shell)
+        status = 0
+    except ChannelClosedError:
+        status = 0
+    except BaseException:
+        # The server's own stderr keeps it for the engine's message.
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        # Neither the student's exit handlers nor the server's may run here.
+        os._exit(status)
+
+
+def _be_student(task: Mapping[str, Any], descriptors: list[int], shell: NotebookShell) -> None:
+    from autograder import sandbox
+
+    from .student import StudentSide
+
+    connection, report = descriptors
+    confinement = sandbox.Confinement(
+        readable=tuple(Path(one) for one in task["readable"]),
+        hidden=tuple(Path(one) for one in task["hidden"]),
+        folder=Path(task["folder"]),
+        limits=Limits(**task["limits"]),
+        keep_fds=(connection,),
+    )
+    channel = Channel(socket.socket(fileno=connection))
+    (sandbox.confine if task["sandboxed"] else sandbox.confine_unsandboxed)(confinement, report)
+    _reseed()
+    # At the end, so that nothing in the working directory can stand in for a library.
+    sys.path.append(os.getcwd())
+    shell.keeper.max_bytes = confinement.limits.output_bytes
+    shell.keeper.max_displays = confinement.limits.displays
+    side = StudentSide(channel, shell, tuple(task["classes"]))
+    if task["forbidden"]:
+        from .guard import install
+
+        install(task["forbidden"], side.exercise_of_frame, lambda: side.active_exercise)
+    side.serve()
+
+
+def _be_trusted(descriptors: list[int], shell: NotebookShell) -> None:
+    from .trusted import run_notebook, set_private_inputs
+
+    connection, report = (Channel(socket.socket(fileno=one)) for one in descriptors)
+    task = json.loads(report.receive())
+    os.chdir(task["folder"])
+    sys.path.append(task["folder"])
+    set_private_inputs(task["secret"], task["student"])
+    _reseed()
+    run_notebook(task, connection, report, shell)
+
+
+def _reseed() -> None:
+    """Give unseeded generators the same start in every run, so that the same submission gives the same verdict."""
+    import random
+
+    random.seed(0)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
