@@ -48,6 +48,8 @@ MAX_DIMENSIONS = 32
 MAX_NAME_LENGTH = 100
 MAX_FIELDS = 255
 MAX_TEXT_WIDTH = 2**24
+# Python reads a lone surrogate several hundred times more slowly than any other character.
+MAX_SURROGATE_TEXT = 2**20
 # Arithmetic on a Decimal or a Fraction may take time and memory in proportion to the exponent, or to the square of the
 # length, so both are kept far below what an integer may have.
 MAX_DECIMAL_DIGITS = 10_000
@@ -55,7 +57,7 @@ MAX_DECIMAL_EXPONENT = 10_000
 MAX_FRACTION_BYTES = 512
 # An ordinary container never has more than a few keys with one hash; a peer can choose numbers that all share one.
 MAX_EQUAL_HASHES = 32
-MAX_NEW_NAMED_TUPLES = 64
+MAX_NAMED_TUPLES = 64
 # Below this an extra copy is cheaper than a memoryview.
 SMALL_ARRAY_BYTES = 2**14
 # These take more memory on arrival than their few bytes in a message suggest: each counts as so many items.
@@ -187,7 +189,7 @@ def decode(
         raise passed.error from passed.error.__cause__
     except MalformedError:
         raise
-    except (IndexError, struct.error):
+    except (LookupError, struct.error):
         raise MalformedError("the message ends too early", decoder.position) from None
     except (ValueError, TypeError, ArithmeticError, MemoryError, RuntimeError) as error:
         # What NumPy, PyTorch and the standard library say to values that the checks here let through.
@@ -249,11 +251,11 @@ def _type_name(value: Any) -> str:
 
 
 def _class_attribute(cls: type, name: str) -> Any:
-    """Look an attribute up in a class without running its metaclass."""
+    """Look an attribute up in a class without running its metaclass; ``None`` if there is none."""
     for base in _read_bases(cls):
-        found = _read_dict(base).get(name)
-        if found is not None:
-            return found
+        attributes = _read_dict(base)
+        if name in attributes:
+            return attributes[name]
     return None
 
 
@@ -414,13 +416,12 @@ class _Encoder:
         self.pieces: list[Any] = [_BYTES[VERSION]]
         self.items = 0
         self.text = 0
+        self.surrogate_text = 0
         self.bulk = 0
         # By identity, with the object itself so that no other can get its address while the message is written.
         self.shared: dict[int, tuple[int, Any]] | None = {} if share else None
 
     def message(self) -> bytes:
-        if self.items > self.limits.max_items:
-            self.refuse_count()
         message = b"".join(self.pieces)
         if len(message) > self.limits.max_bytes:
             self.refuse_size()
@@ -433,7 +434,6 @@ class _Encoder:
         if shared is not None and id(value) in shared:
             self.pieces.append(b"@" + _length(shared[id(value)][0]))
             return
-        self.items += 1
         handler = _HANDLERS.get(kind)
         if handler is not None:
             handler(self, value, depth)
@@ -449,9 +449,9 @@ class _Encoder:
         if torch is not None and (kind is torch.Tensor or kind is torch.nn.Parameter):
             self.put_shared_base(value, value, _Encoder.put_tensor, depth)
             return
-        if torch is not None and self.put_torch_name(torch, kind, value):
+        if torch is not None and self.put_torch_name(torch, kind, value, depth):
             return
-        reference = self.to_reference(value)
+        reference = self.reference_to(value)
         if reference is not None:
             self.put_reference(reference, depth)
             return
@@ -462,7 +462,8 @@ class _Encoder:
         base: Any
         mro = _read_bases(kind)
         if np.ndarray in mro:
-            if any(cls.__module__.startswith("numpy.ma") for cls in mro if type(cls) is type):
+            masked_arrays = sys.modules.get("numpy.ma")
+            if masked_arrays is not None and masked_arrays.MaskedArray in mro:
                 self.refuse(value, "a masked array cannot be sent: send its data and its mask")
             base = np.ndarray.view(value, np.ndarray)
         elif torch is not None and torch.Tensor in mro:
@@ -509,9 +510,6 @@ class _Encoder:
         name = _type_name(value)
         raise _Refused(f"{reason or f'{_a(name)} cannot be sent'} ({PLAIN_DATA})", name)
 
-    def refuse_count(self) -> None:
-        raise _Refused(f"more than {self.limits.max_items:,} items cannot be sent at once", "message")
-
     def refuse_size(self) -> None:
         raise _Refused(f"more than {self.limits.max_bytes:,} bytes cannot be sent at once", "message")
 
@@ -520,9 +518,14 @@ class _Encoder:
         if depth >= self.limits.max_depth:
             reason = f"more than {self.limits.max_depth} containers within each other cannot be sent"
             raise _Refused(reason, _type_name(value), too_deep=True)
-        if self.items + count > self.limits.max_items:
-            self.refuse_count()
+        self.count_items(count)
         return depth + 1
+
+    def count_items(self, count: int) -> None:
+        """Count the items of a container, or those that one item stands for, before they are written."""
+        self.items += count
+        if self.items > self.limits.max_items:
+            raise _Refused(f"more than {self.limits.max_items:,} items cannot be sent at once", "message")
 
     def put_bulk(self, tag: bytes, count: int, data: Any) -> None:
         """Write a tag, a length and that many bytes."""
@@ -565,7 +568,13 @@ class _Encoder:
         self.put_text(b"s", value)
 
     def put_text(self, tag: bytes, value: str) -> None:
-        data = value.encode("utf-8", "surrogatepass")
+        try:
+            data = value.encode()
+        except UnicodeEncodeError:
+            data = value.encode("utf-8", "surrogatepass")
+            self.surrogate_text += len(data)
+            if self.surrogate_text > MAX_SURROGATE_TEXT:
+                raise _Refused(f"more than {MAX_SURROGATE_TEXT:,} bytes of broken text cannot be sent", "str") from None
         self.text += len(data)
         if self.text > self.limits.max_text:
             raise _Refused(f"more than {self.limits.max_text:,} bytes of text cannot be sent at once", "str")
@@ -592,7 +601,6 @@ class _Encoder:
         if len(items) > 3:
             kinds = set(map(type, items))
             if kinds == _ONLY_FLOAT:
-                self.items += len(items)
                 self.put_packed(float_tag, array("d", items))
                 return
             if kinds == _ONLY_INT:
@@ -601,7 +609,6 @@ class _Encoder:
                 except OverflowError:
                     pass
                 else:
-                    self.items += len(items)
                     self.put_packed(int_tag, packed)
                     return
         self.pieces.append(tag + _length(len(items)))
@@ -624,11 +631,10 @@ class _Encoder:
             raise
 
     def put_named_tuple(self, names: tuple[str, ...], value: tuple[Any, ...], depth: int) -> None:
-        inner = self.enter(value, depth, 2 * len(names))
+        inner = self.enter(value, depth, 2 * len(value) + 1)
         self.pieces.append(b"n" + _length(len(value)))
         for name in names:
             self.put_text(b"", name)
-        self.items += len(names)
         for name, item in zip(names[1:], value, strict=True):
             try:
                 self.put(item, inner)
@@ -662,7 +668,7 @@ class _Encoder:
     def put_members(self, tag: bytes, value: set[Any] | frozenset[Any], depth: int) -> None:
         items = list(value)
         inner = self.enter(value, depth, len(items))
-        self.items += SET_ITEMS
+        self.count_items(SET_ITEMS)
         self.pieces.append(tag + _length(len(items)))
         self.check_keys(value, items)
         for item in items:
@@ -687,8 +693,8 @@ class _Encoder:
         self.put_items(value, (value.start, value.stop, value.step), inner)
 
     def put_range(self, value: range, depth: int) -> None:
+        self.enter(value, 0, 3)
         self.pieces.append(b"r")
-        self.items += 3
         for part in (value.start, value.stop, value.step):
             self.put_int(int.__int__(part), depth)
 
@@ -711,6 +717,7 @@ class _Encoder:
         self.pieces.append(b"m" + _DELTA.pack(value.days, value.seconds, value.microseconds))
 
     def put_timezone(self, value: timezone, depth: int) -> None:
+        self.count_items(1)
         offset, *name = value.__getinitargs__()  # type: ignore[attr-defined]
         self.pieces.append(b"z" + _DELTA.pack(offset.days, offset.seconds, offset.microseconds) + _length(len(name)))
         if name:
@@ -752,7 +759,7 @@ class _Encoder:
 
     def put_array(self, value: np.ndarray[Any, np.dtype[Any]], depth: int) -> None:
         dtype = value.dtype
-        self.items += ARRAY_ITEMS
+        self.count_items(ARRAY_ITEMS)
         if value.ndim > MAX_DIMENSIONS:
             self.refuse(value, f"an array of more than {MAX_DIMENSIONS} dimensions cannot be sent")
         if dtype.itemsize == 0 or self.bulk + value.nbytes > self.limits.max_bytes:
@@ -780,7 +787,7 @@ class _Encoder:
 
     def put_numpy_scalar(self, value: Any, depth: int) -> None:
         kind = type(value)
-        self.items += 1
+        self.count_items(1)
         if kind is np.str_:
             self.put_text(b"u", str.__str__(value))
         elif kind is np.bytes_:
@@ -799,7 +806,7 @@ class _Encoder:
         if name is not None:
             self.put_text(b"k", name)
             return
-        reference = self.to_reference(value)
+        reference = self.reference_to(value)
         if reference is None:
             shown = str.__str__(_read_qualified_name(value))[:MAX_NAME_LENGTH]
             raise _Refused(f"the class {shown} cannot be sent ({PLAIN_DATA})", "type")
@@ -807,7 +814,7 @@ class _Encoder:
 
     # PyTorch
 
-    def put_torch_name(self, torch: Any, kind: type, value: Any) -> bool:
+    def put_torch_name(self, torch: Any, kind: type, value: Any, depth: int) -> bool:
         """Write one of PyTorch's small values; false if this is none of them."""
         if kind is torch.dtype:
             name = _torch_names(torch)[1].get(value)
@@ -816,8 +823,7 @@ class _Encoder:
             assert name is not None
             self.put_text(b"x", name)
         elif kind is torch.Size:
-            self.enter(value, 0, len(value))
-            self.items += len(value)
+            self.enter(value, depth, len(value))
             self.put_packed(b"#", array("q", [int(n) for n in value]))
         elif kind is torch.device:
             if value.type != "cpu":
@@ -829,7 +835,7 @@ class _Encoder:
 
     def put_tensor(self, value: Any, depth: int) -> None:
         torch = _torch()
-        self.items += TENSOR_ITEMS
+        self.count_items(TENSOR_ITEMS)
         kind = type(value)
         if kind is not torch.Tensor and kind is not torch.nn.Parameter:
             dispatch = _class_attribute(kind, "__torch_dispatch__")
@@ -844,39 +850,49 @@ class _Encoder:
                 self.refuse(value, f"this tensor has no data to send: {str(error)[:200]}")
 
     def put_plain_tensor(self, torch: Any, value: Any, is_parameter: bool) -> None:
-        if value.device.type != "cpu":
-            self.refuse(value, f"a tensor on {value.device} cannot be sent: call .cpu() first")
-        if value.layout is not torch.strided or value.is_quantized or value.is_nested:
+        tensor = torch.Tensor
+        data = tensor.detach(value)
+        if data.device.type != "cpu":
+            self.refuse(value, f"a tensor on {data.device} cannot be sent: call .cpu() first")
+        if data.layout is not torch.strided or data.is_quantized or data.is_nested:
             self.refuse(value, "a sparse, quantised or nested tensor cannot be sent: make it dense first")
-        name = _torch_names(torch)[1].get(value.dtype)
-        shape = tuple(value.shape)
+        name = _torch_names(torch)[1].get(data.dtype)
+        shape = tuple(data.shape)
         if name is None or len(shape) > MAX_DIMENSIONS:
-            self.refuse(value, f"a tensor of dtype {value.dtype} with {len(shape)} dimensions cannot be sent")
+            self.refuse(value, f"a tensor of dtype {data.dtype} with {len(shape)} dimensions cannot be sent")
         assert name is not None
         # Only a leaf's gradient is kept by PyTorch; asking another for it prints a warning.
-        gradient = value.grad if value.is_leaf else None
-        flags = (_REQUIRES_GRAD if value.requires_grad else 0) + (_PARAMETER if is_parameter else 0)
+        gradient = tensor.grad.__get__(value) if tensor.is_leaf.__get__(value) else None
+        flags = (_REQUIRES_GRAD if tensor.requires_grad.__get__(value) else 0) + (_PARAMETER if is_parameter else 0)
         if gradient is not None:
+            gradient = tensor.detach(gradient)
             flags += _HAS_GRAD
-            like = gradient.dtype is value.dtype and gradient.shape == value.shape
+            like = gradient.dtype is data.dtype and gradient.shape == data.shape
             if gradient.layout is not torch.strided or not like:
                 self.refuse(value, "a tensor whose gradient is not a dense tensor like itself cannot be sent")
-        self.pieces += (b"X" + _BYTES[len(name)] + name.encode("ascii"), _BYTES[flags], _BYTES[len(shape)])
-        self.pieces.append(b"".join(map(_length, shape)))
-        self.put_tensor_data(torch, value)
+        header = (len(name), *name.encode("ascii"), flags, len(shape))
+        self.pieces.append(b"X" + bytes(header) + b"".join(map(_length, shape)))
+        self.put_tensor_data(torch, data)
         if gradient is not None:
             self.put_tensor_data(torch, gradient)
 
-    def put_tensor_data(self, torch: Any, value: Any) -> None:
-        count = value.numel() * value.element_size()
+    def put_tensor_data(self, torch: Any, data: Any) -> None:
+        count = data.numel() * data.element_size()
         self.bulk += count
         if self.bulk > self.limits.max_bytes:
             self.refuse_size()
         if count:
-            dense = value.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
+            dense = data.resolve_conj().resolve_neg().contiguous().reshape(-1)
             self.pieces.append(dense.view(torch.uint8).numpy())
 
     # References
+
+    def reference_to(self, value: Any) -> Reference | None:
+        """Ask the caller, whose own refusal gets the place added to it."""
+        try:
+            return self.to_reference(value)
+        except CannotCrossError as error:
+            raise _Refused(error.reason, error.type_name) from None
 
     def put_reference(self, value: Any, depth: int) -> None:
         if type(value) is not Reference:
@@ -929,18 +945,20 @@ _NUMPY_SCALARS = frozenset(
 )
 _HANDLERS |= dict.fromkeys(_NUMPY_SCALARS, _Encoder.put_numpy_scalar)
 _HANDLERS |= {
-    type(dtype): _Encoder.put_dtype
-    for dtype in (*_SIMPLE_DTYPES.values(), *map(np.dtype, ("U1", "S1", "M8", "m8")))
+    type(dtype): _Encoder.put_dtype for dtype in (*_SIMPLE_DTYPES.values(), *map(np.dtype, ("U1", "S1", "M8", "m8")))
 }
 
 
 def _reduced_key(key: Any) -> Any:
     """Give what tells this key from others as plain data: the key itself, but for subclasses of text and numbers."""
     kind = type(key)
-    if kind in _HANDLERS:
-        # Bytes that are equal as numbers are one key on both sides, so an exact plain type stands for itself.
-        return key if kind is not Reference else id(key)
     mro = _read_bases(kind)
+    if tuple in mro:
+        return tuple(map(_reduced_key, tuple.__iter__(key)))
+    if frozenset in mro:
+        return frozenset(map(_reduced_key, frozenset.__iter__(key)))
+    if kind in _HANDLERS and kind is not Reference:
+        return key
     if str in mro:
         return str.__str__(key)
     if bytes in mro:
@@ -949,13 +967,18 @@ def _reduced_key(key: Any) -> Any:
         return int.__int__(key)
     if float in mro:
         return float.__float__(key)
-    # A tuple of these, or something for to_reference: apart by identity, as far as can be told without running it.
+    # Something for to_reference: apart by identity, as far as can be told without running it.
     return (_reduced_key, id(key))
 
 
 def _key_text(key: Any) -> str:
     """Show a key in an error: text and numbers as they are, the type of anything else."""
-    return repr(key)[:MAX_NAME_LENGTH] if type(key) in (str, int, float, bool) else f"a key of type {_type_name(key)}"
+    if type(key) is str:
+        return repr(key[:MAX_NAME_LENGTH])
+    # Python refuses to print longer integers.
+    if type(key) in (float, bool) or (type(key) is int and abs(key) < 10**MAX_NAME_LENGTH):
+        return repr(key)
+    return f"a key of type {_type_name(key)}"
 
 
 def _time_bytes(value: time | datetime) -> bytes:
@@ -989,8 +1012,9 @@ class _Decoder:
         self.limits = limits
         self.items = 0
         self.text = 0
+        self.surrogate_text = 0
         self.number_keys = 0
-        self.new_named_tuples: set[tuple[str, ...]] = set()
+        self.named_tuples: set[tuple[str, ...]] = set()
         self.shared: list[Any] | None = [] if share else None
 
     def message(self) -> Any:
@@ -1011,7 +1035,6 @@ class _Decoder:
         """Read one value, with everything in it."""
         tag = self.data[self.position]
         self.position += 1
-        self.items += 1
         value = _READERS[tag](self, depth)
         if self.shared is not None and tag in _SHARED_TAGS:
             self.shared.append(value)
@@ -1060,14 +1083,21 @@ class _Decoder:
         self.text += count
         if self.text > self.limits.max_text:
             self.refuse(f"more than {self.limits.max_text:,} bytes of text")
+        raw = self.raw(count)
         try:
-            return str(self.raw(count), "utf-8", "surrogatepass")
+            return str(raw, "utf-8")
+        except UnicodeDecodeError:
+            self.surrogate_text += count
+            if self.surrogate_text > MAX_SURROGATE_TEXT:
+                self.refuse(f"text is not UTF-8, or more than {MAX_SURROGATE_TEXT:,} bytes of it have lone surrogates")
+        try:
+            return str(raw, "utf-8", "surrogatepass")
         except UnicodeDecodeError:
             self.refuse("text is not UTF-8")
             raise
 
     def count_items(self, count: int) -> None:
-        """Count items that have no byte of their own, or take more memory than one."""
+        """Count the items of a container, or those that one item stands for, before they are read."""
         self.items += count
         if self.items > self.limits.max_items:
             self.refuse(f"more than {self.limits.max_items:,} items")
@@ -1076,8 +1106,7 @@ class _Decoder:
         """Check a container's count and give the depth of what it holds."""
         if depth >= self.limits.max_depth:
             self.refuse(f"more than {self.limits.max_depth} containers within each other")
-        if self.items + count > self.limits.max_items:
-            self.refuse(f"more than {self.limits.max_items:,} items")
+        self.count_items(count)
         if count * bytes_each > self.end - self.position:
             self.refuse(f"{count:,} items are announced and {self.end - self.position:,} bytes remain")
         return depth + 1
@@ -1135,7 +1164,6 @@ class _Decoder:
     def packed(self, kind: str, depth: int) -> list[Any]:
         count = self.length()
         self.enter(depth, count, 8)
-        self.items += count
         numbers: list[Any] = np.frombuffer(self.data, kind, count, self.take(8 * count)).tolist()
         return numbers
 
@@ -1157,22 +1185,21 @@ class _Decoder:
             self.refuse(f"a named tuple of more than {MAX_FIELDS} fields")
         inner = self.enter(depth, 2 * count + 1)
         names = tuple(self.get_text() for _ in range(count + 1))
-        self.items += count + 1
-        if names not in self.new_named_tuples:
+        if names not in self.named_tuples:
             fields = names[1:]
             if not _is_name(names[0]) or not all(_is_name(name, field=True) for name in fields):
                 self.refuse("a named tuple's names are not identifiers")
             if len(set(fields)) != count:
                 self.refuse("a named tuple has one name twice")
-            if len(self.new_named_tuples) >= MAX_NEW_NAMED_TUPLES:
-                self.refuse(f"more than {MAX_NEW_NAMED_TUPLES} kinds of named tuple")
-            self.new_named_tuples.add(names)
+            if len(self.named_tuples) >= MAX_NAMED_TUPLES:
+                self.refuse(f"more than {MAX_NAMED_TUPLES} kinds of named tuple")
+            self.named_tuples.add(names)
         values = [self.get(inner) for _ in range(count)]
         return _named_tuple(*names)(*values)
 
     def get_dict(self, depth: int) -> dict[Any, Any]:
         count = self.length()
-        inner = self.enter(depth, 2 * count, 1)
+        inner = self.enter(depth, 2 * count)
         get = self.get
         keys: list[Any] = []
         values: list[Any] = []
@@ -1228,6 +1255,7 @@ class _Decoder:
         return slice(start, stop, step)
 
     def get_range(self, depth: int) -> range:
+        self.count_items(3)
         start, stop, step = self.get_any_int(), self.get_any_int(), self.get_any_int()
         if step == 0:
             self.refuse("a range has step 0")
@@ -1261,6 +1289,7 @@ class _Decoder:
 
     def get_timezone(self, depth: int) -> timezone:
         offset = self.get_timedelta(depth)
+        self.count_items(1)
         named = self.data[self.position]
         self.position += 1
         if named > 1:
@@ -1493,13 +1522,11 @@ def _is_safe_key(key: Any) -> bool:
     if tuple in _read_bases(kind):
         # A named tuple made here, or torch.Size: from_reference gives no tuple that it did not make itself.
         return all(map(_is_safe_key, tuple.__iter__(key)))
-    if kind in _SHARED_TYPES or kind is slice or kind.__hash__ is None:
-        return False
     torch = _torch()
     if torch is not None and kind in (torch.dtype, torch.device):
         return True
-    by_identity: tuple[Any, Any] = (object.__hash__, object.__eq__)
-    return (kind.__hash__, kind.__eq__) == by_identity
+    special = (_class_attribute(kind, "__hash__"), _class_attribute(kind, "__eq__"))
+    return special == (object.__hash__, object.__eq__)
 
 
 def _constant(value: Any) -> Callable[[_Decoder, int], Any]:
