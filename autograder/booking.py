@@ -306,29 +306,14 @@ def _marked_by_hand(connection: Any, notebook_id: str) -> set[str]:
 
 
 @contextlib.contextmanager
-def open_gradebook(db_url: str, course_root: Path) -> Iterator[GradebookWriter]:
+def open_gradebook(db_url: str, config: Any = None) -> Iterator[GradebookWriter]:
     """Open the gradebook for a run of grading.
 
     Args:
         db_url: its address.
-        course_root: where the course's ``nbgrader_config.py`` may say how late submissions are punished.
+        config: the course's nbgrader configuration, which may say what lateness costs.
     Raises:
         GradebookError: if it cannot be used.
     """
-    config = _course_config(course_root)
     with contextlib.closing(open_nbgrader(db_url)) as gradebook:
         yield GradebookWriter(gradebook, db_url, config)
-
-
-def _course_config(course_root: Path) -> Any:
-    from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
-
-    try:
-        return PyFileConfigLoader("nbgrader_config.py", path=str(course_root)).load_config()
-    except ConfigFileNotFound:
-        return None
-    except Exception as error:
-        raise GradebookError(
-            f"{course_root / 'nbgrader_config.py'} cannot be read ({type(error).__name__}: {error}); "
-            "it may say how late submissions are marked, so it is not passed over."
-        ) from error

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from autograder.grading_commands import check, grade, report
+from autograder.grading_commands import check, grade, report, verify
 from autograder.project import Project, ProjectNotFoundError
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def sample(
 app.command()(grade)
 app.command()(check)
 app.command()(report)
+app.command()(verify)
 
 
 @contextmanager

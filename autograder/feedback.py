@@ -6,7 +6,6 @@ runs nothing and may be opened by anybody: a content security policy in it says 
 
 from __future__ import annotations
 
-import hashlib
 import re
 from functools import cache
 from pathlib import Path
@@ -21,10 +20,9 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from .intake import valid_student_id
 from .notebook_files import write_text
 from .outcomes import Status, plain_text
-from .reports import ClassReport, StudentReport, points_text
+from .reports import ClassReport, StudentReport, file_name, points_text
 
 CONTENT_SECURITY_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -55,12 +53,13 @@ def write_feedback(report: ClassReport, folder: Path) -> Path:
     Returns:
         The index page.
     """
-    pages = {student: _page_name(student) for student in report.students}
+    pages = {student: f"{file_name(student)}.html" for student in report.students}
     for student, page in pages.items():
         write_text(folder / "feedback" / page, student_page(report, student))
     links = {student: f"feedback/{page}" for student, page in pages.items()}
-    write_text(folder / "marking.html", _template("marking.html").render(report=report))
-    write_text(folder / "index.html", _template("index.html").render(report=report, links=links))
+    write_text(folder / "marking.html", _template("marking.html").render(report=report, warnings=report.warnings))
+    index = _template("index.html").render(report=report, links=links, warnings=report.warnings)
+    write_text(folder / "index.html", index)
     return folder / "index.html"
 
 
@@ -68,15 +67,9 @@ def student_page(report: ClassReport, student: str) -> str:
     """Return one student's page as HTML; it holds no hidden test and nobody else's work."""
     lessons = [(one, result) for one in report.lessons for result in one.students if result.student == student]
     strays = [problem for problem in report.strays if problem.student == student]
-    return _template("student.html").render(student=student, lessons=lessons, strays=strays)
-
-
-def _page_name(student: str) -> str:
-    """Return a file name for a student; a gradebook of another origin may hold ids that cannot be one."""
-    try:
-        return f"{valid_student_id(student)}.html"
-    except ValueError:
-        return f"student-{hashlib.sha256(student.encode('utf-8', 'replace')).hexdigest()[:16]}.html"
+    return _template("student.html").render(
+        student=student, lessons=lessons, strays=strays, warnings=report.warnings_of(student)
+    )
 
 
 def safe_markdown(text: str) -> Markup:

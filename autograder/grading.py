@@ -40,7 +40,6 @@ from .verdicts import (
     Standing,
     Verdict,
     changes,
-    data_files,
     fingerprints,
     load_verdict,
     make_verdict,
@@ -102,7 +101,7 @@ def grade_class(
         lessons = sorted({one.lesson for one in submissions}, key=str)
         for lesson in lessons:
             register_lesson(lesson, rebuild(lesson, ()), db_url)
-        with open_gradebook(db_url, course.root) as gradebook, _regrading(course, regrade) as since:
+        with open_gradebook(db_url, course.config.settings) as gradebook, _regrading(course, regrade) as since:
             booked = gradebook.booked(lessons)
             work = _Work(course, engine, key, limits or Limits(), scratch, gradebook, booked, since)
             run = work.do(submissions, problems, jobs, on_done)
@@ -200,7 +199,7 @@ class _Work:
         for (student, lesson), candidates in found.items():
             if len({one.content for one in candidates}) > 1:
                 places = ", ".join(str(one.path) for one in candidates)
-                reason = f"{len(candidates)} different notebooks of lesson {lesson}: {places}. Keep the one that counts."
+                reason = f"different notebooks of lesson {lesson}: {places}. Keep the one that counts."
                 self.run.problems.append(Problem(student, candidates[0].path, reason, str(lesson)))
             else:
                 yield candidates[0]
@@ -217,7 +216,7 @@ class _Work:
 
     def _executed_path(self, submission: Submission) -> Path:
         lesson = submission.lesson
-        return self.course.autograded / submission.student / lesson.assignment / f"{lesson.name}.ipynb"
+        return self.course.autograded_folder(submission.student, lesson.assignment) / f"{lesson.name}.ipynb"
 
     def _grade(self, submission: Submission) -> Verdict:
         """Take one submission to its verdict; runs beside others."""
@@ -225,7 +224,7 @@ class _Work:
         lesson = submission.lesson
         notebook = rebuild(lesson, submission.cells)
         with tempfile.TemporaryDirectory(dir=self.scratch, ignore_cleanup_errors=True) as folder:
-            _copy_data_files(lesson, Path(folder))
+            lesson.copy_data_files(Path(folder))
             runs = self.engine.run(Job(notebook, Path(folder), self.limits, lesson, submission.student))
         outcomes = judge(lesson.exercises, notebook, runs, self.limits)
         executed = executed_notebook(lesson, notebook, runs, outcomes)
@@ -247,7 +246,7 @@ class _Work:
     def _keep(self, submission: Submission) -> None:
         """Keep in the course, as it came, what was handed in elsewhere."""
         if not submission.path.resolve().is_relative_to(self.course.submitted.resolve()):
-            folder = self.course.submitted / submission.student / submission.lesson.assignment
+            folder = self.course.submitted_folder(submission.student, submission.lesson.assignment)
             write_atomically(folder / f"{submission.lesson.name}.ipynb", submission.content)
 
     def _finish(self, submission: Submission, kept: KeptVerdict, future: Future[Verdict]) -> None:
@@ -306,17 +305,9 @@ class _Work:
             student,
             {one.exercise: one.points for one in verdict.outcomes},
             frozenset(verdict.unanswered),
-            read_timestamp(self.course.submitted / student / lesson.assignment),
+            read_timestamp(self.course.submitted_folder(student, lesson.assignment)),
             frozenset(missing),
         )
 
     def _problem(self, submission: Submission, reason: str) -> None:
         self.run.problems.append(Problem(submission.student, submission.path, reason, str(submission.lesson)))
-
-
-def _copy_data_files(lesson: Lesson, folder: Path) -> None:
-    """Give the run the instructor's data files. The student's own files stay out: one could shadow a module."""
-    for path in data_files(lesson):
-        target = folder / path.relative_to(lesson.source_path.parent)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)

@@ -1,15 +1,16 @@
-"""The commands ``grade``, ``check`` and ``report``.
+"""The commands ``grade``, ``check``, ``report`` and ``verify``.
 
-Exit codes: 0, everything was graded (or, for ``check``, all that was attempted passes); 1, some submissions
-could not be graded, each named with its reason (or some answer does not pass); 2, the command could not
-start as it was given.
+Exit codes: 0, everything was graded (for ``check``, all that was attempted passes; for ``verify``, everything is as
+the grader left it); 1, some submissions could not be graded, each named with its reason, or a report could not be
+written (some answer does not pass; something differs); 2, the command could not start as it was given.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,12 +26,26 @@ if TYPE_CHECKING:
     from autograder.course_tree import CourseTree
     from autograder.engine import Limits
     from autograder.grading import GradingRun
+    from autograder.keys import GradingKey
     from autograder.reports import ClassReport, LessonReport, StudentReport
 
 CourseOption = Annotated[Path | None, typer.Option(help="nbgrader course directory, instead of build/course.")]
 DatabaseOption = Annotated[str | None, typer.Option(help="Address of the gradebook, instead of the course's own.")]
 OutOption = Annotated[Path | None, typer.Option(help="Folder for the reports, instead of build/report.")]
+KeyOption = Annotated[
+    Path | None,
+    typer.Option(help="Key file, instead of the course's grading.key: it signs verdicts and seeds hidden inputs."),
+]
 TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds that one cell may run.")]
+
+
+
+class EngineName(StrEnum):
+    """How tests and answers are executed."""
+
+    SPLIT = "split"
+    SHARED = "shared"
+
 
 _STYLES = {
     "passed": "green",
@@ -43,13 +58,13 @@ _STYLES = {
 
 def grade(
     submissions: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             help="Notebooks, folders <student>/<lesson>/<notebook>.ipynb, or zip archives: of such folders, or as "
-            "Moodle, Canvas and Gradescope export them.",
+            "Moodle, Canvas and Gradescope export them. None means the course's own submitted/.",
             show_default=False,
         ),
-    ],
+    ] = None,
     course: CourseOption = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Submissions run at once; default: one a core.")] = None,
     db: DatabaseOption = None,
@@ -75,51 +90,95 @@ def grade(
             "Moodle's grading worksheet, Canvas's gradebook and nbgrader's student list will do."
         ),
     ] = None,
+    engine: Annotated[
+        EngineName,
+        typer.Option(
+            help="split: tests run where answers cannot reach them. shared: both in one process, for tests that "
+            "cannot be split; such marks can be forged, and every report says so."
+        ),
+    ] = EngineName.SPLIT,
+    unsandboxed: Annotated[
+        bool,
+        typer.Option("--unsandboxed", help="Run students' code unconfined. Only for people you trust; reports say so."),
+    ] = False,
+    key: KeyOption = None,
 ) -> None:
     """Grade submissions, then print the class and write reports and feedback pages."""
     console = Console()
     with _refusals_explained(console):
         from autograder.course_tree import CourseTree
+        from autograder.engines import make_engine
         from autograder.grading import grade_class
         from autograder.intake import collect
-        from autograder.nbgrader_engine import NbgraderEngine
+        from autograder.keys import load_key
 
         tree = CourseTree.open(course or Project.find().course)
+        grading_key = load_key(tree.root, key)
         folder = _writable(out or _report_folder(course))
         database = db or tree.default_database
         found, problems = collect(
-            submissions,
+            submissions or [tree.submitted],
             tree,
             student=student,
             id_pattern=id_pattern,
             roster=roster,
             say=lambda line: console.print(Text(line), soft_wrap=True),
         )
-        with _progress(console, len(found)) as advance:
+        made = make_engine(engine.value, sandboxed=not unsandboxed, key=grading_key, readable=())
+        with closing(made), _progress(console, len(found)) as advance:
             run = grade_class(
                 tree,
                 found,
-                NbgraderEngine(),
+                made,
                 db_url=database,
+                key=grading_key,
                 problems=problems,
                 jobs=jobs or os.cpu_count() or 1,
                 limits=_limits(timeout),
                 regrade=regrade,
                 on_done=advance,
             )
-        _write_and_print(console, tree, database, folder)
+        written = _write_and_print(console, tree, database, folder, grading_key)
         _print_run(console, run)
-    raise typer.Exit(1 if run.problems else 0)
+    raise typer.Exit(1 if run.problems or not written else 0)
 
 
-def report(course: CourseOption = None, db: DatabaseOption = None, out: OutOption = None) -> None:
+def report(
+    course: CourseOption = None, db: DatabaseOption = None, out: OutOption = None, key: KeyOption = None
+) -> None:
     """Write the reports again from the gradebook, with the marks entered by hand since."""
     console = Console()
     with _refusals_explained(console):
         from autograder.course_tree import CourseTree
+        from autograder.keys import load_key
 
         tree = CourseTree.open(course or Project.find().course)
-        _write_and_print(console, tree, db or tree.default_database, _writable(out or _report_folder(course)))
+        folder = _writable(out or _report_folder(course))
+        database = db or tree.default_database
+        written = _write_and_print(console, tree, database, folder, load_key(tree.root, key))
+    raise typer.Exit(0 if written else 1)
+
+
+def verify(course: CourseOption = None, db: DatabaseOption = None, key: KeyOption = None) -> None:
+    """Check that verdicts are signed by this course's key, and that notebooks and gradebook agree with them."""
+    console = Console()
+    with _refusals_explained(console):
+        from autograder.course_tree import CourseTree
+        from autograder.keys import load_key
+        from autograder.outcomes import plain_text
+        from autograder.verification import verify_course
+
+        tree = CourseTree.open(course or Project.find().course)
+        verification = verify_course(tree, db or tree.default_database, load_key(tree.root, key))
+        for one in verification.findings:
+            place = plain_text(f"{one.student}, {one.lesson}")
+            console.print(Text.assemble((place, "bold"), f": {plain_text(one.what)}"), soft_wrap=True)
+        n_verdicts = "1 verdict" if verification.verdicts == 1 else f"{verification.verdicts} verdicts"
+        console.print(
+            f"{n_verdicts} looked at, {len(verification.findings)} differences found. "
+            "Marks entered by hand are not compared."
+        )
+    raise typer.Exit(1 if verification.findings else 0)
 
 
 def check(
@@ -185,16 +244,30 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
-def _write_and_print(console: Console, tree: CourseTree, database: str, folder: Path) -> None:
+def _write_and_print(console: Console, tree: CourseTree, database: str, folder: Path, key: GradingKey) -> bool:
+    """Write every report and print the class; return whether all could be written."""
     from autograder.feedback import write_feedback
+    from autograder.gradescope import write_results
     from autograder.reports import gather, write_reports
 
-    gathered = gather(tree, database)
-    write_reports(gathered, folder)
-    index = write_feedback(gathered, folder)
+    gathered = gather(tree, database, key)
     _print_class(console, gathered)
-    console.print(Text.assemble("Marks: ", (str(folder / "marks.csv"), "bold"), " and marks.json"), soft_wrap=True)
+    try:
+        write_reports(gathered, folder)
+        index = write_feedback(gathered, folder)
+        write_results(gathered, folder / "gradescope")
+    except OSError as error:
+        console.print(
+            f"[red]The reports could not be written to {folder} ({error.strerror}).[/red] The marks are kept: put that "
+            "right, then run `python -m autograder report` with the same options.",
+            soft_wrap=True,
+        )
+        return False
+    console.print(
+        Text.assemble("Marks: ", (str(folder / "marks.csv"), "bold"), ", marks.json and gradescope/"), soft_wrap=True
+    )
     console.print(Text.assemble("Feedback pages: ", (str(index), "bold")), soft_wrap=True)
+    return True
 
 
 def _print_class(console: Console, gathered: ClassReport) -> None:
@@ -212,6 +285,8 @@ def _print_class(console: Console, gathered: ClassReport) -> None:
             "[red]∞ timed out[/red]  [red]× crashed[/red]  [red]⊘ refused[/red]  [dim]○ not attempted[/dim]  "
             "[blue]… to mark[/blue]"
         )
+    for warning in gathered.warnings:
+        console.print(Text(f"! {warning}", style="bold yellow"), soft_wrap=True)
 
 
 _SYMBOLS = {
@@ -277,8 +352,10 @@ def _print_run(console: Console, run: GradingRun) -> None:
         console.print(Text.assemble(("not graded: ", "red"), (place, "bold"), f": {plain_text(problem.reason)}"))
     n_due = len(run.graded)
     each = f", {sum(one.seconds for one in run.graded) / n_due:.1f} s a submission" if n_due else ""
+    entered = f"{len(run.booked)} entered, " if run.booked else ""
     console.print(
-        f"{n_due} graded, {len(run.unchanged)} unchanged, {len(run.problems)} not graded in {run.seconds:.1f} s{each}."
+        f"{n_due} graded, {entered}{len(run.unchanged)} unchanged, {len(run.problems)} not graded "
+        f"in {run.seconds:.1f} s{each}."
     )
 
 
@@ -301,12 +378,16 @@ def _refusals_explained(console: Console) -> Iterator[None]:
     """Show why the command cannot be done as one panel, and exit with code 2."""
     from rich.panel import Panel
 
+    from autograder.course_lock import CourseBusyError
     from autograder.course_tree import CourseError
+    from autograder.engine import EngineError
     from autograder.gradebook import GradebookError
     from autograder.intake import IntakeError, UnreadableNotebookError
+    from autograder.keys import GradingKeyError
 
+    refusals = (CourseError, CourseBusyError, EngineError, GradebookError, GradingKeyError, IntakeError)
     try:
         yield
-    except (CourseError, GradebookError, IntakeError, UnreadableNotebookError, ProjectNotFoundError) as error:
+    except (*refusals, UnreadableNotebookError, ProjectNotFoundError) as error:
         console.print(Panel(Text(str(error)), title="Not done", border_style="red"))
         raise typer.Exit(2) from error

@@ -16,7 +16,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from .course_tree import Exercise, grade_id, hidden_lines, nbgrader_metadata
+from .course_tree import Exercise, grade_id, hidden_lines, is_task
 from .engine import CellRun, CellState, Limits
 from .rebuild import EXTRA
 
@@ -125,7 +125,7 @@ def _repeatable(text: str) -> str:
 
 def _judge_written(exercise: Exercise, cell: NotebookNode) -> Outcome:
     # A task's own cell stays as it was given: what a student makes of it stands in cells of their own.
-    if not nbgrader_metadata(cell).get("task") and is_blank(exercise, cell.source):
+    if not is_task(cell) and is_blank(exercise, cell.source):
         return Outcome(exercise.grade_id, Status.NOT_ATTEMPTED, 0.0, "Nothing was written here.")
     return Outcome(exercise.grade_id, Status.NEEDS_MARKING, None, "This answer is marked by a person.")
 
@@ -170,7 +170,7 @@ def _judge_tested(
     name = test_error["ename"] if test_error is not None else ""
     text = plain_text(test_error["evalue"]) if test_error is not None else ""
     states = {run.state for run in (*answer, test)}
-    if "MemoryError" in (name, (answer_error or {}).get("ename")):
+    if CellState.OUT_OF_MEMORY in states or "MemoryError" in (name, (answer_error or {}).get("ename")):
         return outcome(Status.OUT_OF_MEMORY, "Your answer asked for more memory than there is.", marker_note=note)
     if CellState.TIMED_OUT in states:
         message = f"Your answer was stopped after {limits.cell_seconds:g} s: is there a loop that never ends?"

@@ -8,6 +8,7 @@ them; reasons come from verdicts, and only from those that bear the course's sig
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 from .course_tree import CourseTree, Exercise, Lesson, grade_id
 from .gradebook import Mark, Marks, read_marks
-from .intake import Problem
+from .intake import Problem, valid_student_id
 from .keys import GradingKey, load_key
 from .notebook_files import read_notebook, write_text
 from .outcomes import Outcome, Status, answer_cells
@@ -209,7 +210,7 @@ def _status_of(mark: Mark) -> Status:
 
 def _answers(course: CourseTree, lesson: Lesson, student: str) -> dict[str, str]:
     """Return what the student wrote for each exercise, cells added right after an answer included."""
-    path = course.autograded / student / lesson.assignment / f"{lesson.name}.ipynb"
+    path = course.autograded_folder(student, lesson.assignment) / f"{lesson.name}.ipynb"
     if not path.is_file():
         return {}
     notebook = read_notebook(path)
@@ -221,6 +222,14 @@ def _answers(course: CourseTree, lesson: Lesson, student: str) -> dict[str, str]
         )
         for exercise in lesson.exercises
     }
+
+
+def file_name(student: str) -> str:
+    """Return a file name for a student; a gradebook of another origin may hold ids that cannot be one."""
+    try:
+        return valid_student_id(student)
+    except ValueError:
+        return f"student-{hashlib.sha256(student.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
 
 def points_text(points: float | None) -> str:

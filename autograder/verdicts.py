@@ -40,7 +40,6 @@ _DECIDES_NO_MARK: Final = frozenset(
 _CAUSES: Final = {
     "answers": "the student's notebook changed",
     "lesson": "the lesson changed",
-    "files": "the lesson's data files changed",
     "grader": "the grader or course_lib changed",
     "engine": "another engine",
     "limits": "other limits",
@@ -127,7 +126,6 @@ def fingerprints(submission: Submission, engine_identity: str, limits: Limits, k
     return {
         "answers": hashlib.sha256(submission.content).hexdigest(),
         "lesson": submission.lesson.fingerprint,
-        "files": data_fingerprint(submission.lesson),
         "grader": code_fingerprint(),
         "engine": engine_identity,
         "limits": repr(limits),
@@ -141,27 +139,6 @@ def code_fingerprint() -> str:
     package = Path(__file__).resolve().parent
     ours = [path for path in package.rglob("*.py") if path.stem not in _DECIDES_NO_MARK]
     return _files_fingerprint(package.parent, [*ours, *(package.parent / "course_lib").rglob("*.py")])
-
-
-def data_files(lesson: Lesson) -> list[Path]:
-    """Return the instructor's files that a submission finds in its working directory."""
-    return sorted(
-        path
-        for path in lesson.source_path.parent.rglob("*")
-        if path.is_file() and path.suffix != ".ipynb" and ".ipynb_checkpoints" not in path.parts
-    )
-
-
-_data_fingerprints: dict[tuple[Path, tuple[tuple[str, int, int], ...]], str] = {}
-
-
-def data_fingerprint(lesson: Lesson) -> str:
-    """Change when a data file of the lesson changes; a file is read again only where its size or time has changed."""
-    folder, paths = lesson.source_path.parent, data_files(lesson)
-    seen = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths)
-    if (folder, seen) not in _data_fingerprints:
-        _data_fingerprints[folder, seen] = _files_fingerprint(folder, paths)
-    return _data_fingerprints[folder, seen]
 
 
 def _files_fingerprint(root: Path, paths: Sequence[Path]) -> str:

@@ -135,7 +135,7 @@ def test_an_unreadable_newer_file_does_not_hide_older_marks(course: CourseTree) 
 
 
 app = typer.Typer()
-for command in (grading_commands.grade, grading_commands.report, grading_commands.check):
+for command in (grading_commands.grade, grading_commands.report, grading_commands.check, grading_commands.verify):
     app.command()(command)
 
 
@@ -145,7 +145,7 @@ def invoke(*words: object) -> Any:
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograder.nbgrader_engine.NbgraderEngine", ScriptedEngine)
+    monkeypatch.setattr("autograder.engines.make_engine", lambda *_, **__: ScriptedEngine())
 
 
 @pytest.mark.usefixtures("scripted")
