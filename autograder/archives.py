@@ -109,7 +109,9 @@ class Place(Protocol):
 
 def printable(text: str, limit: int = 160) -> str:
     """Return text for a message: what cannot be seen is written as its code, and the end of a long text left out."""
-    shown = "".join(char if _is_visible(char) else f"\\u{{{ord(char):x}}}" for char in text[: limit + 1])
+    shown = "".join(
+        char if char.isprintable() and _is_visible(char) else f"\\u{{{ord(char):x}}}" for char in text[: limit + 1]
+    )
     return shown if len(shown) <= limit else shown[:limit] + "…"
 
 
@@ -237,7 +239,7 @@ class ZipPlace:
         members = []
         for position, entry in enumerate(entries):
             name = unicodedata.normalize("NFC", _decoded_name(entry))
-            parts = tuple(part for part in name.rstrip("/").split("/") if part != ".")
+            parts = tuple(part for part in name.rstrip("/").split("/") if part != ".") or (name,)
             if _is_clutter(parts):
                 continue
             refusal = name_refusal(name) or _entry_refusal(entry)
@@ -381,7 +383,9 @@ class FolderPlace:
         return read_plain_file(self.path.joinpath(*member.parts), limit)
 
     def _list(self) -> Iterator[Member]:
-        for entry in sorted(os.scandir(self.path), key=lambda one: one.name):
+        with os.scandir(self.path) as entries:
+            listed = sorted(entries, key=lambda one: one.name)
+        for entry in listed:
             parts = (entry.name,)
             if _is_clutter(parts):
                 continue
@@ -397,24 +401,29 @@ class FolderPlace:
         while waiting:
             folder = waiting.pop(0)
             try:
-                for entry in os.scandir(self.path.joinpath(*folder)):
-                    n_entries += 1
-                    if n_entries > MAX_STUDENT_ENTRIES:
-                        yield Member(top, f"the folder holds more than {MAX_STUDENT_ENTRIES} entries", is_folder=True)
-                        return
-                    parts = (*folder, entry.name)
-                    if _is_clutter(parts):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        too_deep = len(parts) > MAX_DEPTH
-                        refusal = f"it lies more than {MAX_DEPTH} folders deep" if too_deep else ""
-                        found.append(Member(parts, refusal, is_folder=True))
-                        waiting.extend([] if too_deep else [parts])
-                    else:
-                        found.append(Member(parts, _kind_refusal(entry)))
+                with os.scandir(self.path.joinpath(*folder)) as entries:
+                    for entry in entries:
+                        n_entries += 1
+                        if n_entries > MAX_STUDENT_ENTRIES:
+                            reason = f"the folder holds more than {MAX_STUDENT_ENTRIES} entries"
+                            yield Member(top, reason, is_folder=True)
+                            return
+                        member = _listed(entry, folder)
+                        found.extend([] if _is_clutter(member.parts) else [member])
+                        if member.is_folder and not member.refusal and not _is_clutter(member.parts):
+                            waiting.append(member.parts)
             except OSError as error:
                 found.append(Member(folder, f"the folder cannot be read ({error.strerror})", is_folder=True))
         yield from sorted(found, key=lambda one: (len(one.parts), one.parts))
+
+
+def _listed(entry: os.DirEntry[str], folder: tuple[str, ...]) -> Member:
+    parts = (*folder, entry.name)
+    if not entry.is_dir(follow_symlinks=False):
+        return Member(parts, _kind_refusal(entry))
+    return Member(
+        parts, f"it lies more than {MAX_DEPTH} folders deep" if len(parts) > MAX_DEPTH else "", is_folder=True
+    )
 
 
 def _kind_refusal(entry: os.DirEntry[str]) -> str:

@@ -227,7 +227,7 @@ class _Single:
 def _collect_members(place: Place, name: str, gathered: _Gathered, say: Callable[[str], None]) -> None:
     """Tell whose each member of a place is, and take what each student handed in."""
     assignments = frozenset(lesson.assignment for lesson in gathered.course.lessons)
-    files = [member.parts for member in place.members if not member.is_folder]
+    files = [member.parts for member in place.members if not member.is_folder and not member.refusal]
     if not any(len(member.parts) > 1 or member.is_notebook or member.is_folder for member in place.members):
         raise IntakeError(
             f"{place.path} holds no submissions: expected folders <student>/<lesson>/<notebook>.ipynb inside."
@@ -288,19 +288,15 @@ def _hand_in(place: Place, members: list[tuple[Member, Owner]], gathered: _Gathe
     """Find the course's id for the owner of some members, and refuse them all if one of them is a danger."""
     member, owner = members[0]
     where = _shown_path(place, member if len(members) == 1 else Member(member.parts[: max(1, len(member.parts) - 1)]))
-    name = owner.student
+    student, unknown = owner.student, ""
     try:
-        if gathered.roster is not None:
-            name = gathered.roster.find(owner.aliases)
-        student = valid_student_id(name)
+        student = valid_student_id(gathered.roster.find(owner.aliases) if gathered.roster is not None else student)
     except (IntakeError, LayoutError) as error:
-        gathered.problems.append(Problem(printable(owner.student) or place.path.name, where, str(error)))
-        return None
-    refused = [one for one, _ in members if one.refusal]
-    if refused:
-        shown = "; ".join(f"{one.shown}: {one.refusal}" for one in refused[:3])
+        student, unknown = printable(student) or place.path.name, str(error)
+    refused = [f"{one.shown}: {one.refusal}" for one, _ in members if one.refusal]
+    if refused or unknown:
         more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
-        gathered.problems.append(Problem(student, where, f"{shown}{more}"))
+        gathered.problems.append(Problem(student, where, "; ".join(refused[:3] or [unknown]) + more))
         return None
     if len(members) > MAX_STUDENT_ENTRIES:
         reason = f"{len(members)} files, the limit is {MAX_STUDENT_ENTRIES}"

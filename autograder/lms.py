@@ -213,10 +213,8 @@ def find_layout(
         # The greater part decides: one student's choice of file names must not change how all are read.
         if 2 * sum(bool(identify(parts)) for parts in inner) > len(inner):
             return Layout(name, LAYOUTS[name], identify, depth)
-    tops = {parts[0] for parts in inner if len(parts) > 1}
     notebooks = [parts for parts in inner if parts[-1].lower().endswith(".ipynb")]
-    loose = bool(notebooks) and all(len(parts) == 1 for parts in notebooks)
-    if loose or (tops and tops <= assignments):
+    if notebooks and all(len(parts) == 1 or parts[0] in assignments for parts in notebooks):
         return Layout("one student", LAYOUTS["one student"], _one_student(place_name, assignments), depth)
     return Layout("folders", LAYOUTS["folders"], _tree(assignments), depth)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from small_course import ALL_RIGHT, LESSON, hand_in, submission, write_course
+from zips import write_zip
 
 from autograder.course_tree import CourseError, CourseTree
 from autograder.intake import (
@@ -80,6 +83,12 @@ def test_honest_variants_of_a_notebook_are_read_the_same(content: bytes) -> None
         (b'{"cells": [{"source": ["a", 1]}]}', "not text"),
         (b"<<<<<<< HEAD\n" + TEXT.encode(), "git conflict"),
         (b"[" * 200_000, "nested too deeply"),
+        (b'{"cells": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+        (b'{"cells": [], "cells": [{"cell_type": "code", "source": "1"}]}', "'cells' stands twice"),
+        (b'{"cells": [{"source": "1", "source": "2"}]}', "'source' stands twice"),
+        (b'{"cells": ' + b"9" * 10_000 + b"}", "not valid JSON"),
+        (b"PK\x03\x04rest of an archive", "archive named as a notebook"),
+        (b"\x1f\x8brest of an archive", "archive named as a notebook"),
         (json.dumps({"cells": [{"source": "x" * 1_000_001}]}).encode(), "1000001 characters"),
     ],
 )
@@ -179,7 +188,13 @@ def test_a_single_notebook_needs_an_id_that_is_one(course: CourseTree, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("class.zip", "archive"), ("notes.txt", "not a notebook"), ("absent", "nothing at")]
+    ("name", "message"),
+    [
+        ("class.zip", "not a zip archive"),
+        ("class.tar.gz", "Unpack"),
+        ("notes.txt", "not a notebook"),
+        ("absent", "nothing at"),
+    ],
 )
 def test_places_that_cannot_be_graded_are_named(course: CourseTree, tmp_path: Path, name: str, message: str) -> None:
     if name != "absent":
@@ -202,3 +217,97 @@ def test_a_huge_file_is_refused_by_size_alone(course: CourseTree, monkeypatch: p
     found, problems = collect([course.submitted], course)
     assert found == []
     assert "the limit is" in problems[0].reason
+
+
+def test_what_fits_into_a_file_takes_neither_minutes_nor_gigabytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = time.monotonic()
+    with pytest.raises(UnreadableNotebookError, match="more lists and objects"):
+        parse_notebook(b'{"cells": [' + b"[]," * 5_000_000 + b"[]]}")
+    keys = ",".join(f'"{number}": 1' for number in range(200_000))
+    with pytest.raises(UnreadableNotebookError, match="stands twice"):
+        parse_notebook(f'{{"cells": [], {keys}, "199999": 2}}'.encode())
+    assert time.monotonic() - started < 10
+
+
+def test_a_thousand_ordinary_notebooks_are_read_in_seconds() -> None:
+    large = submission(ALL_RIGHT)
+    large["cells"] += [
+        {"cell_type": "code", "source": f"x = {number}\n" * 20, "metadata": {}, "outputs": [{"text": ["line\n"] * 200}]}
+        for number in range(50)
+    ]
+    content = json.dumps(large).encode()
+    assert len(content) > 90_000
+    started = time.monotonic()
+    for _ in range(100):
+        parse_notebook(content)
+    assert time.monotonic() - started < 2
+
+
+def test_pipes_and_devices_are_refused_at_once_and_hard_links_are_files(course: CourseTree, tmp_path: Path) -> None:
+    good = hand_in(tmp_path / "tree", "ada", HONEST)
+    for student in ("bob", "cyd"):
+        (tmp_path / "tree" / student / LESSON).mkdir(parents=True)
+    os.mkfifo(tmp_path / "tree" / "bob" / LESSON / f"{LESSON}.ipynb")
+    os.link(good, tmp_path / "tree" / "cyd" / LESSON / f"{LESSON}.ipynb")
+    started = time.monotonic()
+    found, problems = collect([tmp_path / "tree"], course)
+    assert time.monotonic() - started < 5
+    assert [one.student for one in found] == ["ada", "cyd"]
+    assert [(one.student, "pipe" in one.reason) for one in problems] == [("bob", True)]
+    os.mkfifo(tmp_path / "dan.ipynb")
+    _, problems = collect([tmp_path / "dan.ipynb"], course)
+    assert "pipe" in problems[0].reason
+
+
+def test_a_students_other_files_are_said_to_be_unused(course: CourseTree) -> None:
+    hand_in(course.submitted, "ada", HONEST)
+    for name in ("numpy.py", "helpers.py", "data.csv", "old.zip"):
+        (course.submitted / "ada" / LESSON / name).write_bytes(b"x")
+    found, problems = collect([course.submitted], course)
+    assert found[0].notes == ("files that are not the notebook are not used: helpers.py, numpy.py, old.zip",)
+    assert problems == []
+
+
+def test_one_student_in_two_places_is_graded_once_or_asked_about(course: CourseTree, tmp_path: Path) -> None:
+    hand_in(tmp_path / "one", "ada", HONEST)
+    hand_in(tmp_path / "one", "bob", HONEST)
+    path = write_zip(
+        tmp_path / "two.zip",
+        {
+            f"ada/{LESSON}/{LESSON}.ipynb": TEXT.encode(),
+            f"bob/{LESSON}/{LESSON}.ipynb": json.dumps(submission({})).encode(),
+        },
+    )
+    found, problems = collect([tmp_path / "one", path], course)
+    assert [one.student for one in found] == ["ada"]
+    (problem,) = problems
+    assert problem.student == "bob"
+    assert "2 different submissions" in problem.reason
+    assert "two.zip/bob" in problem.reason
+    assert f"one/bob/{LESSON}/{LESSON}.ipynb" in problem.reason
+
+
+def test_ids_that_one_disk_may_hold_as_one_are_not_guessed_between(course: CourseTree, tmp_path: Path) -> None:
+    for student in ("Ada", "ada", "bob"):
+        hand_in(tmp_path / "tree", student, HONEST)
+    found, problems = collect([tmp_path / "tree"], course)
+    assert [one.student for one in found] == ["bob"]
+    assert sorted(one.student for one in problems) == ["Ada", "ada"]
+    assert all("'Ada' and 'ada'" in one.reason for one in problems)
+
+
+def test_one_students_folder_can_be_named(course: CourseTree, tmp_path: Path) -> None:
+    hand_in(tmp_path, "ada", HONEST)
+    found, problems = collect([tmp_path / "ada"], course)
+    assert [one.student for one in found] == ["ada"]
+    found, problems = collect([tmp_path / "ada"], course, student="bob")
+    assert [one.student for one in found] == ["bob"]
+    assert problems == []
+
+
+def test_the_memory_of_a_whole_class_is_bounded(course: CourseTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograder.intake.MAX_TOTAL_BYTES", 3 * len(TEXT) // 2)
+    hand_in(course.submitted, "ada", HONEST)
+    hand_in(course.submitted, "bob", HONEST)
+    with pytest.raises(IntakeError, match="grade the class in parts"):
+        collect([course.submitted], course)
