@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from autograder.engines import EngineName
 from autograder.project import Project, ProjectNotFoundError
 
 if TYPE_CHECKING:
@@ -37,15 +37,6 @@ KeyOption = Annotated[
     typer.Option(help="Key file, instead of the course's grading.key: it signs verdicts and seeds hidden inputs."),
 ]
 TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds that one cell may run.")]
-
-
-
-class EngineName(StrEnum):
-    """How tests and answers are executed."""
-
-    SPLIT = "split"
-    SHARED = "shared"
-
 
 _STYLES = {
     "passed": "green",
