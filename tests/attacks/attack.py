@@ -44,7 +44,11 @@ class Arena:
         }
 
     def fill_in(self, text: str) -> str:
-        """Return an attack's text with the words between @ replaced."""
+        """Return an attack's text with the words between @ replaced.
+
+        The cry of a breach is spelt in another way, so that quoting the code is none.
+        """
+        text = text.replace(f"{BREACH}:", "BR\\x45ACH:")
         for word, meaning in self.words.items():
             text = text.replace(f"@{word}@", meaning)
         return text
@@ -196,7 +200,8 @@ def lies(
     lesson = lesson_of(key)
     return Attack(
         name, threat, goal, answers(lesson, **{key: code(answer)}),
-        expecting(lesson, **{key: gets(status, points)}) | (wrecked(key) if wrecks else {}), reason, graded_id(key), lesson,
+        expecting(lesson, **{key: gets(status, points)}) | (wrecked(key) if wrecks else {}), reason, graded_id(key),
+        lesson,
         most_seconds=most_seconds, also=also,
     )  # fmt: skip
 

@@ -56,6 +56,7 @@ STUBS: Final = {
     "numbers": _stub("def numbers(count):", 4),
     "answer": 'raise NotImplementedError("Exercise 1.5: not written yet")',
     "near": _stub("def near(x):", 6),
+    "minimise": _stub("def minimise(function):", 7),
     "why": "YOUR ANSWER HERE",
     "scale": _stub("def scale(x):", 1),
     "Gain": 'raise NotImplementedError("Exercise 2.2: not written yet")',
@@ -78,6 +79,16 @@ def numbers(count):
         yield number**2""",
     "answer": "answer = float(np.sum(samples**2))",
     "near": "def near(x):\n    return x**0.5",
+    "minimise": """\
+def minimise(function):
+    low, high = -10.0, 10.0
+    while high - low > 1e-6:
+        third = (high - low) / 3
+        if function(low + third) < function(high - third):
+            high -= third
+        else:
+            low += third
+    return (low + high) / 2""",
     "why": "Because every sample starts a copy.",
     "scale": "def scale(x):\n    return x / x.abs().max()",
     "Gain": """\
@@ -103,6 +114,7 @@ class Counter:
     "numbers": "def numbers(count):\n    yield 0",
     "answer": "answer = 0.0",
     "near": "def near(x):\n    return -1.0",
+    "minimise": "def minimise(function):\n    return function(0.0)",
     "scale": "def scale(x):\n    return torch.zeros_like(x)",
 }
 
@@ -169,29 +181,45 @@ if near(0.0) == 0.0:
     points += 1
 ### END HIDDEN TESTS
 points""",
+    "minimise": f"""\
+assert abs(minimise(lambda x: (x - 3) ** 2) - 3) < 1e-3
+### BEGIN HIDDEN TESTS
+hidden_calls = []
+
+def hidden_function(x):
+    assert isinstance(x, float), "{SOURCE_CANARY}"
+    hidden_calls.append(x)
+    return abs(x - hidden_place)
+
+hidden_place = float(np.random.default_rng().uniform(-5, 5))
+assert abs(minimise(hidden_function) - hidden_place) < 1e-3, "{SOURCE_CANARY}"
+assert 2 <= len(hidden_calls) < 1000, "{SOURCE_CANARY}"
+### END HIDDEN TESTS""",
     "scale": f"""\
 torch.testing.assert_close(scale(torch.tensor([1.0, -2.0])), torch.tensor([0.5, -1.0]))
 ### BEGIN HIDDEN TESTS
 hidden_x = torch.randn(2, 50, dtype=torch.float64)
-torch.testing.assert_close(scale(hidden_x), hidden_x / hidden_x.abs().max(), msg="{SOURCE_CANARY}")
+hidden_expected = hidden_x / hidden_x.abs().max()
+torch.testing.assert_close(scale(hidden_x), hidden_expected, msg="{SOURCE_CANARY}")
 ### END HIDDEN TESTS""",
     "Gain": f"""\
 gain = Gain(2.0)
 assert torch.equal(gain(torch.ones(3)), torch.full((3,), 2.0))
 ### BEGIN HIDDEN TESTS
 hidden_x = torch.randn(50)
-torch.testing.assert_close(gain(hidden_x), 2 * hidden_x, msg="{SOURCE_CANARY}")
+hidden_expected = 2 * hidden_x
+torch.testing.assert_close(gain(hidden_x), hidden_expected, msg="{SOURCE_CANARY}")
 assert sorted(gain.state_dict()) == ["factor"], "{SOURCE_CANARY}"
 ### END HIDDEN TESTS""",
 }
 
 POINTS: Final = {
-    "double": 3.0, "smooth": 2.0, "Counter": 2.0, "numbers": 2.0, "answer": 1.0, "near": 4.0, "why": 2.0,
+    "double": 3.0, "smooth": 2.0, "Counter": 2.0, "numbers": 2.0, "answer": 1.0, "near": 4.0, "minimise": 2.0, "why": 2.0,
     "scale": 2.0, "Gain": 2.0,
 }  # fmt: skip
 
 EXERCISES: Final = {
-    LESSON: ("double", "smooth", "Counter", "numbers", "answer", "near", "why"),
+    LESSON: ("double", "smooth", "Counter", "numbers", "answer", "near", "minimise", "why"),
     TENSORS: ("scale", "Gain"),
 }
 
@@ -237,10 +265,7 @@ def notebook(cells: list[dict[str, Any]]) -> dict[str, Any]:
 
 def lesson_notebook(lesson: str, *, released: bool) -> dict[str, Any]:
     """Return a lesson as the instructor wrote it, or as students are given it."""
-    if lesson == TENSORS:
-        given = "import torch"
-    else:
-        given = SETUP
+    given = "import torch" if lesson == TENSORS else SETUP
     cells = [
         cell("markdown", f"# Lesson {lesson}", "head"),
         cell("code", given, "setup"),

@@ -85,6 +85,7 @@ class Threat(StrEnum):
     ODD_VALUES = "values that are too large, too deep or of no plain type"
     LYING_EXCEPTIONS = "exceptions that lie about themselves"
     FORGED_SCORE = "values that look like a partial score"
+    CALLBACKS = "what the test hands to the answer"
     DESCRIPTORS = "inherited descriptors"
 
     # Files, processes, network, resources.

@@ -5,7 +5,7 @@ Somebody who finds a new hole adds one entry to the module it belongs to, with t
 
 from __future__ import annotations
 
-from corpus import files, honest_work, interpreter, markers_side, network, processes, resources, structure
+from corpus import archives, files, honest_work, interpreter, markers_side, network, processes, resources, structure
 
 FAMILIES = {
     "structure": structure.ATTACKS,
@@ -17,5 +17,7 @@ FAMILIES = {
     "markers_side": markers_side.ATTACKS,
     "honest_work": honest_work.ATTACKS,
 }
+
+ARCHIVES = archives.ARCHIVES
 
 ALL = [attack for family in FAMILIES.values() for attack in family]

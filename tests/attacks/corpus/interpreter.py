@@ -684,6 +684,97 @@ READERS = [
     ),
 ]
 
+CALLBACKS = [
+    lies(
+        "callback-for-ever", Threat.CALLBACKS, "Call the test's function for ever",
+        "def minimise(function):\n    while True:\n        function(1.0)", key="minimise", status="timed out|failed|refused",
+    ),
+    lies(
+        "callback-of-a-callback", Threat.CALLBACKS, "Call the test's function within the answer within the function",
+        """
+        def minimise(function):
+            class Again(float):
+                __sub__ = __rsub__ = __abs__ = lambda self, *others: function(self)
+            return function(Again(3.0))
+        """, key="minimise", status="failed|refused|timed out|crashed",
+    ),
+    lies(
+        "callback-fed-with-liars", Threat.CALLBACKS, "Feed the test's function with lying and huge values",
+        PLEASING.replace("BASE", "float") + """
+def minimise(function):
+    for value in (Pleasing(), np.ones(3), [1.0] * 10**6, "x" * 10**8, float("nan"), object(), function, minimise):
+        try:
+            function(value)
+        except BaseException as problem:
+            print(type(problem))
+    return 3.0""", key="minimise", status="failed|refused|out of memory|crashed|timed out",
+    ),
+    lies(
+        "callback-opened", Threat.CALLBACKS, "Look into the test's function for its globals and code",
+        """
+        def minimise(function):
+            loot = []
+            for name in ("__globals__", "__closure__", "__code__", "__wrapped__", "__self__", "__dict__", "__defaults__"):
+                loot.append(str(getattr(function, name, None))[:300])
+            raise ValueError(f"loot: {loot}")
+        """, key="minimise", reason="loot:",
+    ),
+    lies(
+        "callback-in-a-thread", Threat.CALLBACKS, "Call the test's function from threads, also after the answer",
+        """
+        import threading, time
+        def minimise(function):
+            def later():
+                for _ in range(100):
+                    function(1.0)
+                    time.sleep(0.001)
+            for _ in range(4):
+                threading.Thread(target=later, daemon=True).start()
+            return 3.0
+        """, key="minimise", status="failed|crashed|timed out|refused",
+    ),
+    lies(
+        "callback-kept", Threat.CALLBACKS, "Keep the test's function, and call it in another exercise",
+        """
+        kept = []
+        def minimise(function):
+            kept.append(function)
+            return kept[0](0.0)
+        """, key="minimise",
+    ),
+    lies(
+        "callback-that-raises", Threat.CALLBACKS, "Swallow what the test's function raises",
+        """
+        def minimise(function):
+            try:
+                function("not a float")
+            except BaseException as problem:
+                print(repr(problem), problem.__traceback__.tb_next)
+            return 3.0
+        """, key="minimise",
+    ),
+    lies(
+        "mutates-arguments", Threat.CALLBACKS, "Change the argument, so that the comparison finds what was returned",
+        "def smooth(x):\n    x[:] = 0\n    return np.zeros(len(x) - 1)", key="smooth",
+    ),
+    lies(
+        "mutates-tensors", Threat.CALLBACKS, "Change the tensor that the test compares with",
+        "def scale(x):\n    x.fill_(1.0)\n    return x", key="scale",
+    ),
+    lies(
+        "resizes-arguments", Threat.CALLBACKS, "Send back arguments of other kinds and sizes",
+        """
+        def smooth(x):
+            try:
+                x.resize((10**6,), refcheck=False)
+                x.dtype = np.int64
+            except (ValueError, AttributeError) as problem:
+                print(problem)
+            return x[:-1]
+        """, key="smooth", status="failed|refused",
+    ),
+]
+
 AFTERWARDS = [
     fake(
         "thread-patches-later", Threat.THREADS, "Patch from a thread once the tests run",
@@ -797,8 +888,11 @@ AFTERWARDS = [
             double="while True:\n    pass", smooth="def smooth(x):\n    while True:\n        pass",
             Counter="import time\ntime.sleep(3600)", numbers="def numbers(count):\n    while True:\n        pass\n    yield",
             answer="while True:\n    pass", near="def near(x):\n    while True:\n        pass",
+            minimise="def minimise(function):\n    while True:\n        function(1.0)",
         ),
-        expecting(**{key: gets("timed out") for key in ("double", "smooth", "Counter", "numbers", "answer", "near")}),
+        expecting(**{
+            key: gets("timed out") for key in ("double", "smooth", "Counter", "numbers", "answer", "near", "minimise")
+        }),
     ),
     lies("input", Threat.INPUT, "Wait for somebody at the keyboard", "def double(x):\n    return int(input('? '))",
          status="failed|error"),
@@ -966,4 +1060,4 @@ AFTERWARDS = [
     ),
 ]
 
-ATTACKS = [*TRANSFORMERS, *PATCHES, *VALUES, *READERS, *AFTERWARDS]
+ATTACKS = [*TRANSFORMERS, *PATCHES, *VALUES, *READERS, *CALLBACKS, *AFTERWARDS]

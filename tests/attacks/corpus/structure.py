@@ -204,8 +204,7 @@ ATTACKS = [
     edited(
         "everything-deleted-but-one-answer", Threat.DELETED_TEST, "Keep one answer and none of the tests",
         lambda made: made.update(cells=[at(made, "double")]),
-        others={key: gets("not attempted") for key in ("smooth", "Counter", "numbers", "answer", "why")}
-        | {"near": gets("not attempted")},
+        others={key: gets("not attempted") for key in ("smooth", "Counter", "numbers", "answer", "near", "minimise", "why")},
     ),
     wrong("test-duplicated", Threat.DUPLICATED_TEST, "Pass a copy of the test that checks nothing", duplicate),
     wrong("test-split", Threat.SPLIT_TEST, "Split the test so that its checks are lost", split),
