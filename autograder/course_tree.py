@@ -348,6 +348,22 @@ class CourseTree:
         """The notebooks that cannot be graded: each is a matter of its own, the rest of the course goes on."""
         return self._read[1]
 
+    def lesson(self, assignment: str, notebook: str) -> Lesson:
+        """Return one notebook of the course by its names.
+
+        Raises:
+            CourseError: if there is none of that name, or it cannot be graded; the message says why.
+        """
+        found, refusals = self._read
+        for one in refusals:
+            if (one.assignment, one.notebook) == (assignment, notebook):
+                raise CourseError(one.reason)
+        for lesson in found:
+            if (lesson.assignment, lesson.name) == (assignment, notebook):
+                return lesson
+        folder = self.config.folder("source", ".", assignment)
+        raise CourseError(f"There is no notebook {notebook}.ipynb with anything to answer in {folder}.")
+
     @cached_property
     def _read(self) -> tuple[tuple[Lesson, ...], tuple[Refusal, ...]]:
         lessons: list[Lesson] = []

@@ -76,7 +76,9 @@ def _reset(cell: NotebookNode, lesson: Lesson) -> None:
     if is_answer(cell) and key is not None:
         # The released cell carries the checksum by which nbgrader knows an untouched answer.
         released = lesson.released_answers[key]
-        cell.source = released.source
+        if not is_task(cell):
+            # A task keeps its marking scheme: the notebook is for the person who marks it.
+            cell.source = released.source
         cell.metadata = copy.deepcopy(released.metadata)
     if has_tag(cell, "demo") and not nbgrader_metadata(cell):
         cell.metadata.tags = [*cell.metadata.tags, "skip-execution"]
@@ -108,7 +110,7 @@ def _sort_out(
         key = grade_id(given)
         if key is not None and is_task(given):
             # The task stays as it was set; what was written into its cell is kept below it.
-            if cell.source.strip() != given.source.strip():
+            if cell.source.strip() not in (given.source.strip(), _released(lesson, key)):
                 extras.setdefault(anchor, []).append(cell)
         elif key is not None and is_answer(given):
             last_written = key if given.cell_type == "markdown" else None
