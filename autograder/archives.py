@@ -36,7 +36,7 @@ _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _UTF8_NAME = 0x800
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DRIVE = re.compile(r"[A-Za-z]:")
-_SYSTEM_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", "timestamp.txt"})
+_SYSTEM_FILES = frozenset({"Icon\r", "Thumbs.db", "desktop.ini", "timestamp.txt"})
 _ARCHIVE_SUFFIXES = (
     *(".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".lz", ".lzma", ".cab", ".iso", ".jar"),
 )
@@ -392,7 +392,7 @@ class FolderPlace:
             if entry.is_dir(follow_symlinks=False):
                 yield from self._list_student(parts)
             else:
-                yield Member(parts, _kind_refusal(entry), is_folder=entry.is_dir(), size=0)
+                yield Member(parts, _kind_refusal(entry))
 
     def _list_student(self, top: tuple[str, ...]) -> Iterator[Member]:
         found: list[Member] = [Member(top, is_folder=True)]
@@ -419,6 +419,8 @@ class FolderPlace:
 
 def _listed(entry: os.DirEntry[str], folder: tuple[str, ...]) -> Member:
     parts = (*folder, entry.name)
+    if not all(map(_is_visible, entry.name)):
+        return Member(parts, "its name holds control characters or is not Unicode")
     if not entry.is_dir(follow_symlinks=False):
         return Member(parts, _kind_refusal(entry))
     return Member(

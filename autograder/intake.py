@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -30,13 +31,14 @@ from .archives import (
 )
 from .course_tree import CourseTree, Lesson
 from .lms import MAX_METADATA_BYTES, Layout, LayoutError, Owner, Roster, find_layout, read_roster
-from .lms import without_resubmission_number as without_number
 
 MAX_NOTEBOOK_BYTES = 32 * 2**20
 MAX_CELLS = 5_000
 # Brackets stand for objects and lists, each of which takes twenty times its text in memory.
 MAX_BRACKETS = 4_000_000
+# What is looked at in one student's folder; notebooks named as a lesson come first.
 MAX_NOTEBOOKS = 50
+MAX_STUDENT_BYTES = 4 * MAX_NOTEBOOK_BYTES
 # Everything that one run holds in memory at once.
 MAX_TOTAL_BYTES = 4 * 2**30
 MAX_SOURCE_CHARACTERS = 1_000_000
@@ -150,18 +152,14 @@ class _Gathered:
         self.problems: list[Problem] = []
         self._held_bytes = 0
 
-    def read(self, place: Place, member: Member) -> bytes:
-        """Return a notebook's content, and keep count of what is held."""
-        try:
-            content = place.read(member, MAX_NOTEBOOK_BYTES)
-        except MemberError as error:
-            raise UnreadableNotebookError(str(error)) from error
-        self._held_bytes += len(content)
+    def keep(self, submission: Submission) -> None:
+        """Keep a submission, and count what is held."""
+        self._held_bytes += len(submission.content)
         if self._held_bytes > MAX_TOTAL_BYTES:
             raise IntakeError(
                 f"The notebooks have more than {MAX_TOTAL_BYTES // 2**30} GiB in all: grade the class in parts."
             )
-        return content
+        self.submissions.append(submission)
 
 
 @dataclass(frozen=True)
@@ -228,13 +226,13 @@ def _collect_members(place: Place, name: str, gathered: _Gathered, say: Callable
     """Tell whose each member of a place is, and take what each student handed in."""
     assignments = frozenset(lesson.assignment for lesson in gathered.course.lessons)
     files = [member.parts for member in place.members if not member.is_folder and not member.refusal]
-    if not any(len(member.parts) > 1 or member.is_notebook or member.is_folder for member in place.members):
+    if not any(len(one.parts) > 1 or one.is_notebook or one.is_folder or one.refusal for one in place.members):
         raise IntakeError(
             f"{place.path} holds no submissions: expected folders <student>/<lesson>/<notebook>.ipynb inside."
         )
 
     def read(parts: tuple[str, ...]) -> bytes:
-        (metadata,) = (member for member in place.members if member.parts == parts)
+        metadata = next(one for one in place.members if one.parts == parts and not (one.refusal or one.is_folder))
         try:
             return place.read(metadata, MAX_METADATA_BYTES)
         except MemberError as error:
@@ -309,7 +307,7 @@ def _without_identity_clashes(place: Place, hand_ins: list[_HandIn], gathered: _
     """Refuse different entries of one place that lead to the same id, or to ids that one disk may hold as one."""
     same: defaultdict[str, list[_HandIn]] = defaultdict(list)
     for one in hand_ins:
-        same[one.student.casefold()].append(one)
+        same[unicodedata.normalize("NFC", one.student).casefold()].append(one)
     kept = []
     for group in same.values():
         certain = [one for one in group if not any(owner.doubtful for _, owner in one.members)]
@@ -356,33 +354,64 @@ def _take_folder(
 ) -> None:
     lessons = gathered.course.lessons
     found: defaultdict[Lesson, list[tuple[Submission, Owner]]] = defaultdict(list)
-    unread: list[Problem] = []
-    notebooks = [(member, owner) for member, owner in members if member.is_notebook]
-    for member, owner in notebooks[:MAX_NOTEBOOKS]:
-        path = place.path.joinpath(*member.parts)
-        stem = owner.inside[-1].removesuffix(".ipynb")
+    unread: list[tuple[Problem, Owner]] = []
+    notes = list(_unused_note(member for member, _ in members))
+    notebooks = sorted(((one, owner) for one, owner in members if one.is_notebook), key=_likely_first(lessons))
+    origin = place.path.name if isinstance(place, ZipPlace) else ""
+    n_bytes = 0
+    for n_read, (member, owner) in enumerate(notebooks):
+        if n_read == MAX_NOTEBOOKS or n_bytes > MAX_STUDENT_BYTES:
+            notes.append(f"only {n_read} of {len(notebooks)} notebooks were looked at")
+            break
+        name = owner.inside[-1]
+        stem = name.removesuffix(".ipynb")
         try:
-            content = gathered.read(place, member)
+            content = _read_member(place, member)
+            n_bytes += len(content)
             cells = parse_notebook(content)
             lesson = recognise(cells, lessons, stem, assignment)
-            renamed = () if stem == lesson.name else (f"handed in as {printable(owner.inside[-1])}",)
-            origin = place.path.name if isinstance(place, ZipPlace) else ""
-            one = Submission(student, lesson, path, content, cells, (*renamed, *owner.notes), origin)
-            found[lesson].append((one, owner))
         except UnreadableNotebookError as error:
-            unread.append(Problem(student, _shown_path(place, member), str(error), assignment or ""))
-    unused = _unused_note(member for member, _ in members)
-    if len(notebooks) > MAX_NOTEBOOKS:
-        unused = (*unused, f"only the first {MAX_NOTEBOOKS} of {len(notebooks)} notebooks were looked at")
+            unread.append((Problem(student, _shown_path(place, member), str(error), assignment or ""), owner))
+            continue
+        renamed = () if stem == lesson.name else (f"handed in as {printable(name)}",)
+        path = place.path.joinpath(*member.parts)
+        one = Submission(student, lesson, path, content, cells, (*renamed, *owner.notes), origin)
+        found[lesson].append((one, owner))
+    # A scratch notebook beside a good one is no reason to bother a marker; a newer upload is.
+    newest = max((owner.order for candidates in found.values() for _, owner in candidates), default=0)
+    notes += [
+        f"a newer file was not read: {problem.path.name}: {problem.reason}"
+        for problem, owner in unread
+        if owner.order > newest
+    ]
     for lesson, candidates in found.items():
         chosen = _the_one_that_counts(lesson, candidates)
         if isinstance(chosen, str):
             gathered.problems.append(Problem(student, candidates[0][0].path.parent, chosen, str(lesson)))
         else:
-            gathered.submissions.append(replace(chosen, notes=(*chosen.notes, *unused)))
-    # A scratch notebook beside a good one is no reason to bother a marker.
+            gathered.keep(replace(chosen, notes=(*chosen.notes, *notes)))
     if not found:
-        gathered.problems.extend(unread)
+        gathered.problems.extend(problem for problem, _ in unread)
+
+
+def _likely_first(
+    lessons: Sequence[Lesson],
+) -> Callable[[tuple[Member, Owner]], tuple[bool, int, int, tuple[str, ...]]]:
+    """Return a key that sorts notebooks named as a lesson, late uploads and shallow ones to the front."""
+    names = {f"{lesson.name}.ipynb" for lesson in lessons}
+
+    def key(pair: tuple[Member, Owner]) -> tuple[bool, int, int, tuple[str, ...]]:
+        inside = pair[1].inside
+        return inside[-1] not in names, -pair[1].order, len(inside), inside
+
+    return key
+
+
+def _read_member(place: Place, member: Member) -> bytes:
+    try:
+        return place.read(member, MAX_NOTEBOOK_BYTES)
+    except MemberError as error:
+        raise UnreadableNotebookError(str(error)) from error
 
 
 def _the_one_that_counts(lesson: Lesson, candidates: list[tuple[Submission, Owner]]) -> Submission | str:
@@ -396,9 +425,8 @@ def _the_one_that_counts(lesson: Lesson, candidates: list[tuple[Submission, Owne
             (f"the newest of {len(candidates)} files of this lesson counts; not: {', '.join(older)}",) if older else ()
         )
         return replace(chosen, notes=(*chosen.notes, *note))
-    named = [pair for pair in candidates if without_number(pair[1].inside[-1]) == f"{lesson.name}.ipynb"]
     exact = [pair for pair in candidates if pair[1].inside[-1] == f"{lesson.name}.ipynb"]
-    best = exact or named or candidates
+    best = exact or candidates
     shallow = min(len(owner.inside) for _, owner in best)
     best = [pair for pair in best if len(pair[1].inside) == shallow]
     if len(best) > 1 and len({one.content for one, _ in best}) > 1:

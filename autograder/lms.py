@@ -38,7 +38,6 @@ CANVAS = re.compile(
 _OTHER_READING = re.compile(r"[1-9][0-9]*_|.*_[1-9][0-9]*_[1-9][0-9]*_")
 _GRADESCOPE_FOLDER = re.compile(r"submission_[0-9]{1,12}")
 _GRADESCOPE_EXPORT = re.compile(r"assignment_[0-9]+_export")
-_RESUBMISSION = re.compile(r"-[0-9]{1,3}(?=\.[^.]*$)")
 _WRAPPERS = frozenset({"submitted", "submissions"})
 
 # Marks a number that the learning management system gave, which may also be the number of another student elsewhere.
@@ -246,11 +245,6 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     if "student" not in compiled.groupindex:
         raise LayoutError(f"--id-pattern {pattern!r} has no group named student. {example}")
     return compiled
-
-
-def without_resubmission_number(file_name: str) -> str:
-    """Return a file's name without the ``-2`` that Canvas adds when a student hands in again."""
-    return _RESUBMISSION.sub("", file_name)
 
 
 _TOP_KEY = re.compile(r"""(?P<quote>["']?)(?P<key>submission_[0-9]{1,12})(?P=quote):\s*""")

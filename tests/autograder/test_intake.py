@@ -311,3 +311,30 @@ def test_the_memory_of_a_whole_class_is_bounded(course: CourseTree, monkeypatch:
     hand_in(course.submitted, "bob", HONEST)
     with pytest.raises(IntakeError, match="grade the class in parts"):
         collect([course.submitted], course)
+
+
+def test_many_scratch_notebooks_do_not_hide_the_one_that_counts(
+    course: CourseTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autograder.intake.MAX_NOTEBOOKS", 3)
+    hand_in(course.submitted, "ada", HONEST)
+    for number in range(5):
+        hand_in(course.submitted, "ada", submission({}), name=f"00 scratch {number}")
+    found, problems = collect([course.submitted], course)
+    assert problems == []
+    assert found[0].path.name == f"{LESSON}.ipynb"
+    assert "only 3 of 6 notebooks were looked at" in found[0].notes
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names on that system are Unicode")
+def test_names_on_disk_that_are_no_text_are_problems_that_can_be_printed(course: CourseTree) -> None:
+    hand_in(course.submitted, "bob", HONEST)
+    os.makedirs(os.fsencode(course.submitted) + b"/ad\xffa/" + LESSON.encode())
+    folder = hand_in(course.submitted, "cyd", HONEST).parent
+    (folder / "a\u202eb.ipynb").write_text(TEXT)
+    found, problems = collect([course.submitted], course)
+    assert [one.student for one in found] == ["bob"]
+    assert len(problems) == 2
+    for problem in problems:
+        (problem.student + problem.reason + str(problem.path)).encode()
+        assert problem.reason.isprintable()

@@ -97,6 +97,15 @@ def test_of_canvas_resubmissions_the_newest_counts(course: CourseTree, tmp_path:
     assert problems == {}
 
 
+def test_a_newer_upload_that_cannot_be_read_is_not_passed_over_in_silence(course: CourseTree, tmp_path: Path) -> None:
+    members = {
+        f"lovelaceada_11111_900001_{NOTEBOOK}": HONEST,
+        f"lovelaceada_11111_900002_{LESSON}-1.ipynb": b"{",
+    }
+    found, _, _ = found_in(class_zip(tmp_path, members), course)
+    assert any("a newer file was not read" in note and "not valid JSON" in note for note in found["11111"].notes)
+
+
 def test_a_canvas_name_chosen_to_look_like_a_classmates_takes_nothing_from_the_classmate(
     course: CourseTree, tmp_path: Path
 ) -> None:
