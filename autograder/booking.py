@@ -1,4 +1,4 @@
-"""Entering marks into nbgrader's gradebook: its own rows, a few queries and one transaction a submission."""
+"""Entering marks into nbgrader's gradebook: its own rows, with a few queries and one transaction."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def read_timestamp(submitted_folder: Path) -> datetime.datetime | None:
 class GradebookWriter:
     """The gradebook while a class is graded: one thread enters what the workers have found.
 
-    It writes the very rows that nbgrader's own ``SaveAutoGrades`` and ``AssignLatePenalties`` write, with one
-    transaction a submission instead of one a cell. Where another program holds the gradebook it waits
+    It writes the very rows that nbgrader's own ``SaveAutoGrades`` and ``AssignLatePenalties`` write, in one
+    transaction instead of one a cell. Where another program holds the gradebook it waits
     ``BUSY_SECONDS``, once: while that goes on, the next submissions are not made to wait as well.
     """
 
@@ -98,8 +98,8 @@ class GradebookWriter:
         self._cells: dict[str, list[_NotebookCells]] = {}
         self._patience_s = BUSY_SECONDS
 
-    def book(self, booking: Booking) -> None:
-        """Enter one submission's marks, all or nothing; what a marker has entered before stays.
+    def book(self, bookings: Sequence[Booking]) -> None:
+        """Enter some submissions' marks, all or nothing; what a marker has entered before stays.
 
         Raises:
             GradebookBusyError: if another program does not let go of the gradebook.
@@ -107,7 +107,8 @@ class GradebookWriter:
         """
         try:
             with explained(self._db_url), self._transaction() as connection:
-                self._book(connection, booking)
+                for booking in bookings:
+                    self._book(connection, booking)
         except GradebookBusyError:
             self._patience_s = 0.0
             raise

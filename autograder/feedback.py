@@ -7,7 +7,7 @@ runs nothing and may be opened by anybody: a content security policy in it says 
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -105,8 +105,12 @@ def _formula(state: StateInline, silent: bool) -> bool:
     return True
 
 
+@lru_cache(maxsize=1024)
 def safe_code(text: str) -> Markup:
-    """Colour Python code; all of it is escaped, and nothing but coloured spans is left in."""
+    """Colour Python code; all of it is escaped, and nothing but coloured spans is left in.
+
+    The tests that were given stand on everybody's page: they are coloured once.
+    """
     coloured = highlight(plain_text(text), PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
     return Markup(nh3.clean(coloured, tags={"span"}, attributes={"span": {"class"}}))
 

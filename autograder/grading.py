@@ -4,8 +4,8 @@ Workers take submissions side by side up to their signed verdicts; one thread, t
 bad submission becomes a ``Problem`` and touches nothing else.
 
 The work can be killed at any moment and goes on with the same command, because each step leaves a whole state: the
-executed notebook is written, then the verdict, then the marks in one transaction. What has a verdict for exactly
-its present state is not run again, and the gradebook itself tells whether that verdict has been entered.
+executed notebook is written, then the verdict, which holds its hash, then the marks in one transaction. What has a
+verdict for exactly its present state is not run again, and the gradebook itself tells whether it has been entered.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 
 from .booking import Booked, Booking, GradebookWriter, open_gradebook, read_timestamp
 from .course_lock import course_lock
@@ -162,6 +163,7 @@ class _Work:
         self.handed_in = {(one.student, one.lesson) for one in submissions}
         self.unread = {(one.student, one.lesson) for one in problems}
         due: list[tuple[Submission, KeptVerdict]] = []
+        to_book: list[tuple[Submission, Verdict]] = []
         for submission in self._one_each(submissions):
             with self._problems_of(submission):
                 kept = load_verdict(self.course, submission.student, submission.lesson, self.key)
@@ -169,14 +171,28 @@ class _Work:
                 if verdict is None or not self._is_current(submission, verdict):
                     due.append((submission, kept))
                     continue
-                self._enter(submission, verdict)
+                if self._is_booked(submission, verdict):
+                    run.unchanged.append(verdict)
+                else:
+                    to_book.append((submission, verdict))
             on_done(submission.student)
+        self._book(to_book, run.booked)
         with ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="grade") as pool:
+            finished: SimpleQueue[Future[Verdict]] = SimpleQueue()
             running = {pool.submit(self._grade, submission): (submission, kept) for submission, kept in due}
+            for future in running:
+                future.add_done_callback(finished.put)
+            n_left = len(running)
             try:
-                for future in as_completed(running):
-                    self._finish(*running[future], future)
-                    on_done(running[future][0].student)
+                while n_left:
+                    # Whatever is ready by now shares one transaction, so that a slow disk holds nobody up.
+                    ready = [finished.get()]
+                    while not finished.empty():
+                        ready.append(finished.get())
+                    n_left -= len(ready)
+                    self._finish([(*running[future], future) for future in ready])
+                    for future in ready:
+                        on_done(running[future][0].student)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
@@ -230,7 +246,7 @@ class _Work:
         executed = executed_notebook(lesson, notebook, runs, outcomes)
         content = notebook_bytes(executed)
         self._keep(submission)
-        write_atomically(self._executed_path(submission), content, durable=True)
+        write_atomically(self._executed_path(submission), content)
         verdict = make_verdict(
             submission,
             outcomes,
@@ -245,30 +261,53 @@ class _Work:
 
     def _keep(self, submission: Submission) -> None:
         """Keep in the course, as it came, what was handed in elsewhere."""
-        if not submission.path.resolve().is_relative_to(self.course.submitted.resolve()):
+        if submission.origin or not submission.path.resolve().is_relative_to(self.course.submitted.resolve()):
             folder = self.course.submitted_folder(submission.student, submission.lesson.assignment)
             write_atomically(folder / f"{submission.lesson.name}.ipynb", submission.content)
 
-    def _finish(self, submission: Submission, kept: KeptVerdict, future: Future[Verdict]) -> None:
-        """Take over what a worker has made of a submission."""
-        with self._problems_of(submission):
-            verdict = future.result()
-            self.run.changes.extend(changes(kept, verdict))
-            self._enter(submission, verdict, just_graded=True)
+    def _finish(self, ready: Sequence[tuple[Submission, KeptVerdict, Future[Verdict]]]) -> None:
+        """Take over what the workers have made of some submissions."""
+        judged: list[tuple[Submission, Verdict]] = []
+        for submission, kept, future in ready:
+            with self._problems_of(submission):
+                verdict = future.result()
+                self.run.changes.extend(changes(kept, verdict))
+                judged.append((submission, verdict))
+        self._book(judged, self.run.graded)
 
-    def _enter(self, submission: Submission, verdict: Verdict, *, just_graded: bool = False) -> None:
-        """Enter a verdict into the gradebook, unless it holds it already."""
-        try:
-            booking = self._booking(submission, verdict)
-            before = self.booked.get((verdict.student, verdict.assignment, verdict.notebook))
-            if not just_graded and before is not None and before.holds(booking):
-                self.run.unchanged.append(verdict)
+    def _book(self, judged: Sequence[tuple[Submission, Verdict]], done: list[Verdict]) -> None:
+        """Enter verdicts into the gradebook, all at once or, where that fails, one by one."""
+        bookings: list[tuple[Submission, Verdict, Booking]] = []
+        for submission, verdict in judged:
+            with self._entering(submission):
+                bookings.append((submission, verdict, self._booking(submission, verdict)))
+        if len(bookings) > 1:
+            # Nothing of a transaction that fails is entered: one by one, it shows whose fault it was.
+            with contextlib.suppress(Exception):
+                self.gradebook.book([booking for _, _, booking in bookings])
+                done.extend(verdict for _, verdict, _ in bookings)
                 return
-            self.gradebook.book(booking)
-        except GradebookError as error:
-            self._problem(submission, f"graded, but its marks could not be entered. {error}")
-        else:
-            (self.run.graded if just_graded else self.run.booked).append(verdict)
+        for submission, verdict, booking in bookings:
+            with self._entering(submission):
+                self.gradebook.book([booking])
+                done.append(verdict)
+
+    @contextlib.contextmanager
+    def _entering(self, submission: Submission) -> Iterator[None]:
+        with self._problems_of(submission):
+            try:
+                yield
+            except GradebookError as error:
+                self._problem(submission, f"graded, but its marks could not be entered. {error}")
+
+    def _is_booked(self, submission: Submission, verdict: Verdict) -> bool:
+        """Say whether the gradebook holds a verdict already."""
+        before = self.booked.get((verdict.student, verdict.assignment, verdict.notebook))
+        if before is None:
+            return False
+        with contextlib.suppress(GradebookError):
+            return before.holds(self._booking(submission, verdict))
+        return False
 
     @contextlib.contextmanager
     def _problems_of(self, submission: Submission) -> Iterator[None]:
