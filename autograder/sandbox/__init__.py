@@ -10,6 +10,7 @@ from .enter import confine
 from .environment import clean_environment, interpreter_paths
 from .probing import probe
 from .unsandboxed import confine_unsandboxed
+from .warm import prepare_to_fork
 
 __all__ = [
     "HOME_FOLDER",
@@ -21,5 +22,6 @@ __all__ = [
     "confine",
     "confine_unsandboxed",
     "interpreter_paths",
+    "prepare_to_fork",
     "probe",
 ]

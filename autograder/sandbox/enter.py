@@ -101,9 +101,10 @@ def reset_signals() -> None:
     """Put every signal back to what a fresh interpreter has, and block none."""
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
-        if number in (signal.SIGKILL, signal.SIGSTOP) or signal.getsignal(number) is None:
-            continue
-        signal.signal(number, signal.SIG_IGN if number in _IGNORED_BY_PYTHON else signal.SIG_DFL)
+        wanted = signal.SIG_IGN if number in _IGNORED_BY_PYTHON else signal.SIG_DFL
+        # One that is not Python's was set by a library in the server, and means nothing to its child either.
+        if number not in (signal.SIGKILL, signal.SIGSTOP) and signal.getsignal(number) != wanted:
+            signal.signal(number, wanted)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

@@ -7,6 +7,7 @@ size-limited tmpfs as the scratch: ``/submission`` (the working directory), ``/t
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import stat
@@ -29,7 +30,7 @@ _STAGE = "/proc"
 
 
 @dataclass(frozen=True)
-class _View:
+class View:
     """Where things stand in the new root: real paths to bind, links to make, and what to cover."""
 
     shown: tuple[str, ...]
@@ -43,7 +44,7 @@ def build_root(confinement: Confinement, user: int, group: int) -> None:
     The order matters: whatever needs the old root comes first; the one recursive "read-only, no set-user-id, no
     devices" is set before the devices and the scratch come in, which need less.
     """
-    view = _plan(confinement)
+    view = plan(confinement.readable, confinement.hidden)
     files = _Files(confinement.folder)
     syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
     # Paths through descriptors would need /proc, which is about to be covered: everything below is by absolute path.
@@ -74,19 +75,26 @@ def build_root(confinement: Confinement, user: int, group: int) -> None:
     os.chdir(WORK_FOLDER)
 
 
-def _plan(confinement: Confinement) -> _View:
+@functools.cache
+def plan(readable: tuple[Path, ...], hidden: tuple[Path, ...]) -> View:
+    """Work out the new root; kept, so that a warm server does it once for all its children.
+
+    Raises:
+        ValueError: if a path is to be both shown and hidden.
+        OSError: if a path does not exist.
+    """
     links: dict[str, str] = {}
-    real_paths = {_follow(Path(os.path.abspath(path)), links) for path in confinement.readable}
+    real_paths = {_follow(Path(os.path.abspath(path)), links) for path in readable}
     shown = [path for path in sorted(real_paths) if not any(_is_below(path, other) for other in real_paths)]
-    hidden = {os.path.realpath(path, strict=True) for path in confinement.hidden}
-    for path in hidden:
+    concealed = {os.path.realpath(path, strict=True) for path in hidden}
+    for path in concealed:
         inside = [other for other in shown if other == path or _is_below(other, path)]
         if inside:
             raise ValueError(f"{path} is to be hidden, but {inside[0]} in it is to be readable: name one of them only")
-    covered = [path for path in sorted(hidden) if any(_is_below(path, other) for other in shown)]
+    covered = [path for path in sorted(concealed) if any(_is_below(path, other) for other in shown)]
     covered = [path for path in covered if not any(_is_below(path, other) for other in covered)]
     outside = [(path, target) for path, target in links.items() if not any(_is_below(path, other) for other in shown)]
-    return _View(tuple(shown), tuple(outside), tuple(covered))
+    return View(tuple(shown), tuple(outside), tuple(covered))
 
 
 def _follow(path: Path, links: dict[str, str]) -> str:
@@ -108,7 +116,7 @@ def _follow(path: Path, links: dict[str, str]) -> str:
     return os.path.realpath(path, strict=True)
 
 
-def _show(view: _View, root: str, *, in_scratch: bool) -> None:
+def _show(view: View, root: str, *, in_scratch: bool) -> None:
     """Bind what is readable into the new root, and cover what is hidden in it.
 
     What the host has below ``/tmp``, say, comes after the scratch there, and is then locked piece by piece. The empty

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import struct
 
 from . import syscalls
@@ -152,6 +153,7 @@ def refused_calls(architecture: str) -> dict[str, int]:
     }
 
 
+@functools.cache
 def build_filter(architecture: str) -> bytes:
     """The filter as the kernel takes it: BPF instructions of eight bytes each.
 
