@@ -11,7 +11,7 @@ import inspect
 import operator
 import sys
 from collections.abc import Callable, Iterator
-from types import BuiltinFunctionType, FunctionType, GeneratorType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final
 
 FUNCTION: Final = "function"
@@ -45,14 +45,14 @@ def describe(thing: Any, number_of: Callable[[Any], int]) -> dict[str, Any]:
     """
     if isinstance(thing, type):
         return _describe_class(thing, number_of)
-    if isinstance(thing, GeneratorType) or _is_library_iterator(thing):
+    if is_iterator(thing):
         return {"type": ITERATOR, "name": _text(getattr(thing, "__name__", type(thing).__name__))}
     if _is_function(thing):
         return _describe_function(thing)
     kind = type(thing)
     about: dict[str, Any] = {"type": OBJECT, "name": class_name(kind), "specials": special_methods(kind)}
     if kind.__module__ == _IN_NOTEBOOK:
-        about["class"] = number_of(kind)
+        about["class"] = {"number": number_of(kind), **_describe_class(kind, number_of)}
     return about
 
 
@@ -109,7 +109,8 @@ def library_base(kind: type) -> str:
 
 
 def _describe_class(kind: type, number_of: Callable[[Any], int]) -> dict[str, Any]:
-    bases = [number_of(base) for base in kind.__bases__ if base.__module__ == _IN_NOTEBOOK]
+    own = [base for base in kind.__bases__ if base.__module__ == _IN_NOTEBOOK]
+    bases = [{"number": number_of(base), **_describe_class(base, number_of)} for base in own]
     return {
         "type": CLASS,
         "name": class_name(kind),
@@ -141,9 +142,9 @@ def _is_function(thing: Any) -> bool:
     return kind.__module__ != _IN_NOTEBOOK and callable(thing) and not library_base(kind)
 
 
-def _is_library_iterator(thing: Any) -> bool:
-    kind = type(thing)
-    return kind.__module__ in ("builtins", "itertools") and isinstance(thing, Iterator)
+def is_iterator(thing: Any) -> bool:
+    """Say whether a value is a generator or an iterator of Python itself."""
+    return isinstance(thing, Iterator) and type(thing).__module__ in ("builtins", "itertools")
 
 
 def _document(thing: Any) -> str | None:

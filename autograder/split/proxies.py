@@ -163,8 +163,7 @@ class _StudentError(_StudentClass):
 def make_class(session: Session, number: int, about: Mapping[str, Any]) -> type:
     """Return a class that stands for the student's: calling it constructs an object there."""
     base = about.get("base")
-    given = [one for one in _list(about.get("bases")) if type(one) is int]
-    bases = tuple(dict.fromkeys(session.objects[one] for one in given if isinstance(session.objects.get(one), type)))
+    bases = tuple(dict.fromkeys(session.class_of(one) for one in _list(about.get("bases"))))
     name = _name(about)
     error = getattr(builtins, base, None) if type(base) is str else None
     namespace: dict[str, Any] = {"__module__": "__main__", "__qualname__": name, "_home": (session, number)}
@@ -175,7 +174,6 @@ def make_class(session: Session, number: int, about: Mapping[str, Any]) -> type:
     namespace |= _forwarded_methods(session, name, about)
     if base == "module" and "torch" in sys.modules:
         bases = bases or (StudentObject, sys.modules["torch"].nn.Module)
-        namespace.setdefault("__call__", _forwarder(session, name, "__call__"))
     made = _StudentClass(name, bases or (StudentObject,), namespace)
     _dress(made, about)
     return made
@@ -183,8 +181,8 @@ def make_class(session: Session, number: int, about: Mapping[str, Any]) -> type:
 
 def make_object(session: Session, number: int, about: Mapping[str, Any]) -> StudentObject:
     """Return an object that stands for the student's."""
-    kind = session.objects.get(about["class"]) if type(about.get("class")) is int else None
-    if not (isinstance(kind, type) and issubclass(kind, StudentObject)):
+    kind = session.class_of(about["class"]) if "class" in about else None
+    if kind is None or not issubclass(kind, StudentObject):
         name = _name(about)
         namespace = {"__module__": "__main__", "_home": (session, None), **_forwarded_methods(session, name, about)}
         kind = _StudentClass(name, (StudentObject,), namespace)
@@ -199,7 +197,7 @@ def _home(cls: type) -> tuple[Session, Any]:
 
 
 def _forwarded_methods(session: Session, name: str, about: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the operators that the class answers: those of the reference's class, when the reference was recorded."""
+    """Return the operators that the class answers: those that the reference's class was asked for."""
     if session.recorded is not None:
         wanted = {one for one in _list(about.get("specials")) if one in SPECIAL_METHODS}
     else:
@@ -216,6 +214,7 @@ def _forwarder(session: Session, owner: str, name: str) -> Callable[..., Any]:
     if name == "__call__":
 
         def call(self: StudentObject, *args: Any, **kwargs: Any) -> Any:
+            session.admit_operation(owner, name)
             return session.call(number_of(self), args, kwargs)
 
         return call

@@ -114,13 +114,34 @@ class Session:
 
     def special(self, number: int, owner: str, name: str, args: tuple[Any, ...]) -> Any:
         """Apply an operator of a student's object, if the reference's object was asked for the same in this test."""
+        if not self.admit_operation(owner, name, args):
+            return NotImplemented
+        return self._ask("special", number, name, args)
+
+    def admit_operation(self, owner: str, name: str, args: tuple[Any, ...] = ()) -> bool:
+        """Say whether an operator may be applied; ``False`` leaves it to Python's other ways to find a result."""
         operands = ", ".join("object" if isinstance(arg, proxies.StudentObject) else "plain" for arg in args)
         operation = f"{owner}.{name}({operands})"
         if self.recorded is not None:
             _note(self.recorded.operations, self.test, operation)
         elif operation not in self.interface.operations.get(self.test, ()):
-            return NotImplemented if name in proxies.BINARY else _refuse_operation(owner, name)
-        return self._ask("special", number, name, args)
+            if name in proxies.BINARY:
+                return False
+            raise AnswerError(f"this exercise does not ask for {name} of {owner!r:.80}")
+        return True
+
+    def class_of(self, about: Any) -> type:
+        """Return the proxy of a class that is described inside another description."""
+        number = about.get("number") if type(about) is dict else None
+        if type(number) is not int or type(about.get("name")) is not str:
+            raise MalformedError("a class without a number")
+        made = self.objects.get(number)
+        if made is None:
+            made = self.objects[number] = proxies.make_class(self, number, about)
+            self.numbers[id(made)] = (made, number)
+        if not isinstance(made, type):
+            raise MalformedError("a class that is none")
+        return made
 
     def resume(self, number: int, how: str, *values: Any) -> Any:
         """Take the next value of a student's generator (``next``, ``send``) or ``close`` it."""
@@ -367,10 +388,6 @@ def _note(where: dict[str, list[str]], test: str, what: str) -> None:
     noted = where.setdefault(test, [])
     if what not in noted:
         noted.append(what)
-
-
-def _refuse_operation(owner: str, name: str) -> Any:
-    raise AnswerError(f"this exercise does not ask for {name} of {owner!r:.80}")
 
 
 def _list_of(value: Any) -> list[Any]:

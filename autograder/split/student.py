@@ -19,7 +19,8 @@ from typing import Any
 
 from .channel import Channel
 from .codec import CannotCrossError, Reference, decode, encode
-from .descriptions import describe, importable_name, library_base
+from .descriptions import describe, importable_name, is_iterator, library_base
+from .operations import apply_operation
 from .shell import NotebookShell, cell_places, safe_text
 from .walking import is_array, is_tensor, mutable_values, tensors
 
@@ -64,9 +65,7 @@ class StudentSide:
             "get": lambda number, name: getattr(self.objects[number], name),
             "set": lambda number, name, value: setattr(self.objects[number], name, value),
             "delete": lambda number, name: delattr(self.objects[number], name),
-            "special": lambda number, name, args: getattr(type(self.objects[number]), name)(
-                self.objects[number], *args
-            ),
+            "special": lambda number, name, args: apply_operation(self.objects[number], name, args),
             "next": lambda number: next(self.objects[number]),
             "send": lambda number, value: self.objects[number].send(value),
             "close": self.close_iterator,
@@ -218,6 +217,8 @@ class StudentSide:
             return True
         if isinstance(value, BaseException) or plain_base:
             return False
+        if is_iterator(value):
+            return True
         return callable(value) or kind.__module__ == "__main__" or not _looks_plain(kind)
 
     def _number(self, thing: Any) -> int:
