@@ -6,6 +6,7 @@ engine can replace the stock one without a change anywhere else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -94,6 +95,13 @@ class Engine(Protocol):
 
     warnings: tuple[str, ...]
     """What every report of its marks has to say about them, such as that they can be forged; often empty."""
+
+    def prepare(self, lessons: Sequence[Lesson]) -> None:
+        """Make ready for these lessons; ``run`` does it too, for its own.
+
+        Raises:
+            EngineError: if one of them cannot be graded with this engine, or nothing can be executed at all.
+        """
 
     def run(self, job: Job) -> list[CellRun]:
         """Execute a notebook and return one record a cell, in order.

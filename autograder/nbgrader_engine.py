@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from .course_tree import earns_points, has_tag
+from .course_tree import Lesson, earns_points, has_tag
 from .engine import CellRun, CellState, EngineError, Job, Limits
 from .notebook_files import metadata_node
 
@@ -56,6 +57,9 @@ class NbgraderEngine:
     def run(self, job: Job) -> list[CellRun]:
         """Execute a notebook; see ``Engine.run``."""
         return asyncio.run(_Execution(job.notebook, job.folder, job.limits).run())
+
+    def prepare(self, lessons: Sequence[Lesson]) -> None:
+        """Do nothing: a kernel starts with its submission."""
 
     def close(self) -> None:
         """Do nothing: a kernel ends with its submission."""

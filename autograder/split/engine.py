@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from autograder.course_tree import Lesson
+from autograder.course_tree import Lesson, grade_id
 from autograder.engine import CellRun, CellState, EngineError, Job, Limits
 from autograder.files import write_atomically
 from autograder.notebook_files import metadata_node
@@ -99,35 +99,38 @@ class SplitEngine:
         self._interfaces: dict[str, Interface | None] = {}
 
     def prepare(self, lessons: Sequence[Lesson]) -> None:
-        """Start the servers with what these lessons import; otherwise the first submission's lesson decides."""
+        """Start the servers with what these lessons import, and find out what their tests need; see ``Engine``."""
         with self._lock:
             self._start([name for lesson in lessons for name in imported_modules(lesson)])
+        for lesson in lessons:
+            if not self.shared:
+                self.interface_of(lesson)
 
     def run(self, job: Job) -> list[CellRun]:
         """Execute a notebook; see ``Engine.run``."""
         if job.lesson is None:
             raise EngineError("the split engine grades against a lesson; there is none")
-        interface = None if self.shared else self.interface_of(job.lesson, job.limits)
+        self.prepare([job.lesson])
+        interface = None if self.shared else self.interface_of(job.lesson)
         cells = plan_cells(job.notebook, job.lesson)
         forbidden = _forbidden_calls(job.lesson)
-        progress = self._run(cells, interface, forbidden, job)
+        progress = self._run(cells, interface, forbidden, job, shared=self.shared)
         return [progress.runs.get(index, _untouched(cell)) for index, cell in enumerate(cells)]
 
-    def interface_of(self, lesson: Lesson, limits: Limits) -> Interface:
+    def interface_of(self, lesson: Lesson) -> Interface:
         """Return what a lesson's reference solution offers to its tests, recorded once for each version of a lesson.
 
         Raises:
-            EngineError: if the reference does not pass its own tests because something in them cannot be split.
+            EngineError: if the reference passes a test in one process and not in two.
         """
         with self._lock:
-            self._start(imported_modules(lesson))
             place = lesson.source_path.parents[2] / ".split" / f"{lesson.assignment}-{lesson.name}.json"
             state = {"lesson": lesson.fingerprint, "engine": self.identity}
             if lesson.fingerprint not in self._interfaces:
                 self._interfaces[lesson.fingerprint] = _kept_interface(place, state)
             found = self._interfaces[lesson.fingerprint]
             if found is None:
-                found = self._record_interface(lesson, limits)
+                found = self._record_interface(lesson)
                 self._interfaces[lesson.fingerprint] = found
                 with contextlib.suppress(OSError):
                     # Only kept to save a run of the reference; a course that cannot be written to is graded as well.
@@ -143,28 +146,26 @@ class SplitEngine:
                     server.close()
             self._student_server = self._trusted_server = None
 
-    def _record_interface(self, lesson: Lesson, limits: Limits) -> Interface:
+    def _record_interface(self, lesson: Lesson) -> Interface:
         cells = reference_cells(lesson)
         with tempfile.TemporaryDirectory(prefix="reference-") as folder:
             copy_data_files(lesson, Path(folder))
-            patient = replace(limits, cell_seconds=max(60.0, limits.cell_seconds))
-            job = Job(metadata_node({"cells": []}), Path(folder), patient, lesson)
-            progress = self._run(cells, None, {}, job)
-        for index, cell in enumerate(cells):
-            run = progress.runs.get(index)
-            errors = [one for one in (run.outputs if run else ()) if one["output_type"] == "error"]
-            if cell.role == "test" and errors and errors[-1]["ename"] == "CannotCrossError":
-                raise EngineError(
-                    f"the test {cell.key!r} of lesson {lesson} needs something that cannot cross to the student's "
-                    f"process: {errors[-1]['evalue']}. Change the test, or grade this course with --engine shared, "
-                    "whose marks can be forged."
-                )
-        if progress.interface is None:
+            job = Job(metadata_node({"cells": []}), Path(folder), Limits(cell_seconds=120.0, total_seconds=900), lesson)
+            split = self._run(cells, None, {}, job, shared=False)
+            failed = _failures(cells, split)
+            shared = self._run(cells, None, {}, job, shared=True) if failed else split
+        if inseparable := {key: why for key, why in failed.items() if key not in _failures(cells, shared)}:
+            raise EngineError(_explain_inseparable(lesson, inseparable))
+        if split.interface is None:
             raise EngineError(
                 f"the reference solution of lesson {lesson} could not be run to its end, so it is not known what its "
                 "tests need: run the source notebook from top to bottom and mend what stops."
             )
-        return Interface.from_json(progress.interface)
+        own = {one.grade_id for one in lesson.exercises if _has_reference(lesson, one.answer_id)}
+        if wrong := {key: why for key, why in failed.items() if key in own}:
+            listed = "; ".join(f"{key} ({why})" for key, why in sorted(wrong.items()))
+            self.warnings += (f"The reference solution of {lesson} fails its own tests: {listed}.",)
+        return Interface.from_json(split.interface)
 
     def _run(
         self,
@@ -172,13 +173,15 @@ class SplitEngine:
         interface: Interface | None,
         forbidden: Mapping[str, list[str]],
         job: Job,
+        *,
+        shared: bool,
     ) -> _Progress:
         progress = _Progress()
         deadline = time.monotonic() + job.limits.total_seconds
         for _ in range(job.limits.restarts + 1):
             if progress.finished or time.monotonic() >= deadline:
                 break
-            self._run_pair(progress, cells, interface, forbidden, job, deadline)
+            self._run_pair(progress, cells, interface, forbidden, job, deadline, shared)
         return progress
 
     def _run_pair(
@@ -189,6 +192,7 @@ class SplitEngine:
         forbidden: Mapping[str, list[str]],
         job: Job,
         deadline: float,
+        shared: bool,
     ) -> None:
         """Run the cells that remain in a new pair of processes."""
         assert self._student_server is not None
@@ -227,7 +231,7 @@ class SplitEngine:
                 "replayed": replayed,
                 "cell_seconds": job.limits.cell_seconds,
                 "seconds_left": deadline - time.monotonic(),
-                "shared": self.shared,
+                "shared": shared,
                 "student_pid": student.confined_pid(),
                 "interface": interface.to_json() if interface is not None else None,
                 "folder": str(job.folder),
@@ -415,6 +419,37 @@ def _run_of(message: Mapping[str, Any]) -> CellRun:
         message["student_seconds"],
         message["peak_memory_bytes"],
     )
+
+
+def _failures(cells: Sequence[PlannedCell], progress: _Progress) -> dict[str, str]:
+    """Return the tests that did not pass, by grade id, with the last line of the reason."""
+    found = {}
+    for index, cell in enumerate(cells):
+        run = progress.runs.get(index)
+        if cell.role != "test" or (run is not None and run.state is CellState.COMPLETED):
+            continue
+        errors = [one for one in (run.outputs if run is not None else ()) if one["output_type"] == "error"]
+        reason = f"{errors[-1]['ename']}: {errors[-1]['evalue']}" if errors else str(run.state if run else "not run")
+        found[cell.key] = reason.split("\n")[0][:300].rstrip(": ")
+    return found
+
+
+def _explain_inseparable(lesson: Lesson, tests: Mapping[str, str]) -> str:
+    listed = "\n".join(f"  {key}: {why}" for key, why in sorted(tests.items()))
+    return (
+        f"Lesson {lesson} cannot be graded in two processes: its reference solution passes these tests only where test "
+        f"and answer share one process.\n{listed}\n"
+        "Such tests reach into the answer's process: they replace functions or modules there, write or read files, "
+        "feed input(), or look at the current figure. Change them, or grade this course with --engine shared; marks "
+        "given that way can be forged, and every report says so."
+    )
+
+
+def _has_reference(lesson: Lesson, answer_id: str | None) -> bool:
+    """Say whether the source notebook solves an exercise, rather than holding the stub that students get."""
+    released = lesson.released_answers.get(answer_id or "")
+    own = [str(cell.source) for cell in lesson.source.cells if grade_id(cell) == answer_id]
+    return bool(own) and released is not None and own[0].strip() != str(released.source).strip()
 
 
 def _untouched(cell: PlannedCell) -> CellRun:
