@@ -26,6 +26,7 @@ import resource
 import select
 import signal
 import socket
+import tempfile
 from typing import NoReturn
 
 from . import keeper, limits, mounts, seccomp, syscalls
@@ -57,6 +58,12 @@ def confine(confinement: Confinement, report_fd: int | None = None) -> None:
     the confined process's id, when the confinement stands; at the end ``exit`` (code, or null), ``signal`` (number, or
     null), ``max_rss_bytes``, ``cpu_seconds`` and ``killed_for_memory``. If the confinement fails there is one line with
     an ``error`` instead. The keeper's own exit code is the confined process's, or 128 and the signal's number.
+
+    The kernel spares the first process of a namespace from signals that it does not handle, its own included. Those
+    that would end another process end this one with the signal's number as ``exit``; SIGKILL and SIGSTOP sent from
+    inside do nothing to it, while both a fault and a SIGKILL from outside end it. What the submission's own daemons
+    leave behind stays a zombie and counts as a process until the sandbox ends: a reaper would be one more fork of a
+    large process.
     """
     close_descriptors(report_fd, *confinement.keep_fds)
     reset_signals()
@@ -157,7 +164,7 @@ def _confine_first_process(
         | syscalls.CLONE_NEWCGROUP
     )
     syscalls.set_host_name("sandbox")
-    limits_before_mounts = limits.memory_in_use()
+    in_use = limits.memory_in_use()
     mounts.build_root(confinement, user, group)
     syscalls.drop_bounding_capabilities()
     if privileged:
@@ -166,14 +173,18 @@ def _confine_first_process(
         os.setresuid(user, user, user)
     syscalls.drop_capabilities()
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-    limits.set_limits(confinement.limits, limits_before_mounts)
+    # In a user namespace the keeper is of the same user.
+    limits.set_limits(confinement.limits, in_use, others=0 if privileged else 1)
     # A change of identity takes away a process's own entries in /proc, which subprocess and others read.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     die_with_keeper(channel)
-    for number in _ENDING_SIGNALS:
-        syscalls.end_at_signal(number)
+    _end_at_signals()
+    # Before the fork and not in the child, which may be sent a signal before it comes to its first line; the parent
+    # is spared such signals in between.
+    os.register_at_fork(before=_behave_ordinarily, after_in_parent=_end_at_signals)
+    # The server may have asked for the folder of temporary files already, and then this would be remembered.
+    tempfile.tempdir = None
     os.environ.update(private_folders(HOME_FOLDER, TEMPORARY_FOLDER))
-    os.register_at_fork(after_in_child=_behave_ordinarily)
     close_descriptors(channel.fileno(), *confinement.keep_fds)
     seccomp.install(syscalls.architecture())
     keeper.tell_ready(channel)
@@ -189,8 +200,16 @@ def die_with_keeper(channel: socket.socket) -> None:
         os._exit(1)
 
 
-def _behave_ordinarily() -> None:
-    """Children are not the first process of the namespace: signals end them without help."""
+def _end_at_signals() -> None:
+    """Have the signals end this process; but for those that the submission handles itself."""
     for number in _ENDING_SIGNALS:
-        if signal.getsignal(number) is None:
+        # Python does not know of the handler below its own, and takes the signal for one at its default.
+        if signal.getsignal(number) == signal.SIG_DFL:
+            syscalls.end_at_signal(number)
+
+
+def _behave_ordinarily() -> None:
+    """Give the signals their default action: children are not the first process, and it ends them without help."""
+    for number in _ENDING_SIGNALS:
+        if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.SIG_DFL)

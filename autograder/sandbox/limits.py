@@ -16,17 +16,18 @@ _STACK_CEILING_BYTES = 64 * 2**20
 _LOCKED_BYTES = 64 * 2**10
 # What the C library reserves, without using it, for the heap of each thread.
 _HEAP_RESERVATION_BYTES = 64 * 2**20
-# The keeper, which shares the count in a user namespace of the sandbox's own, and the confined process itself.
-_OWN_PROCESSES = 2
 
 
-def set_limits(limits: Limits, in_use: tuple[int, int], *, count_processes: bool = True) -> None:
+def set_limits(limits: Limits, in_use: tuple[int, int], *, others: int | None) -> None:
     """Limit the calling process and, each on its own, all that it starts.
 
     Memory is limited as the private writable kind (``RLIMIT_DATA``): that is what an array takes, also before it is
     touched, so that too large a one is a ``MemoryError`` at once. The whole address space says little, since torch maps
     hundreds of megabytes that it never touches; it only gets a bound with room for that, against mappings of the shared
     kind. Both are on top of ``in_use``, what the warm process has already.
+
+    Processes and threads are counted by user: ``others`` are those of the same user that are not the submission's, or
+    ``None`` if they are too many to say, and the limit useless.
 
     A core file limit of 1 rather than 0: the kernel then also leaves out the crash handler of the host.
     """
@@ -45,8 +46,8 @@ def set_limits(limits: Limits, in_use: tuple[int, int], *, count_processes: bool
         _lower(resource.RLIMIT_DATA, data_bytes + limits.memory_bytes)
         reserved_bytes = _HEAP_RESERVATION_BYTES * limits.processes
         _lower(resource.RLIMIT_AS, size_bytes + 2 * limits.memory_bytes + reserved_bytes)
-    if count_processes:
-        _lower(resource.RLIMIT_NPROC, limits.processes + _OWN_PROCESSES)
+    if others is not None:
+        _lower(resource.RLIMIT_NPROC, limits.processes + others)
 
 
 def _lower(kind: int, value: int) -> None:

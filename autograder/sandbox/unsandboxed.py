@@ -58,11 +58,12 @@ def confine_unsandboxed(confinement: Confinement, report_fd: int | None = None) 
     os.setsid()
     os.chdir(scratch / "work")
     in_use = limits.memory_in_use()
-    limits.set_limits(confinement.limits, in_use, count_processes=False)
+    limits.set_limits(confinement.limits, in_use, others=None)
     if sys.platform == "linux":
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         if select.select([alive_reading], [], [], 0)[0]:
             os._exit(1)
+    tempfile.tempdir = None
     os.environ.update(private_folders(scratch / "tmp" / "home", scratch / "tmp"))
     close_descriptors(*confinement.keep_fds)
 
