@@ -222,10 +222,10 @@ class _Decoder:
             self.refuse(f"more than {self.limits.max_items:,} items")
 
     def enter(self, depth: int, count: int, bytes_each: int = 1) -> int:
-        """Check a container's count and give the depth of what it holds."""
+        """Check a container's count and give the depth of what it holds. The container itself counts as one more."""
         if depth >= self.limits.max_depth:
             self.refuse(f"more than {self.limits.max_depth} containers within each other")
-        self.count_items(count)
+        self.count_items(count + 1)
         if count * bytes_each > self.end - self.position:
             self.refuse(f"{count:,} items are announced and {self.end - self.position:,} bytes remain")
         return depth + 1

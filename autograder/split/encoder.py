@@ -244,11 +244,11 @@ class _Encoder:
         raise _Refused(f"more than {self.limits.max_bytes:,} bytes cannot be sent at once", "message")
 
     def enter(self, value: Any, depth: int, count: int) -> int:
-        """Check the limits of a container and give the depth of what it holds."""
+        """Check a container's count and give the depth of what it holds. The container itself counts as one more."""
         if depth >= self.limits.max_depth:
             reason = f"more than {self.limits.max_depth} containers within each other cannot be sent"
             raise _Refused(reason, type_name(value), too_deep=True)
-        self.count_items(count)
+        self.count_items(count + 1)
         return depth + 1
 
     def count_items(self, count: int) -> None:
@@ -434,7 +434,7 @@ class _Encoder:
         self.put_items(value, (value.start, value.stop, value.step), inner)
 
     def put_range(self, value: range, depth: int) -> None:
-        self.enter(value, 0, 3)
+        self.count_items(3)
         self.pieces.append(b"r")
         for part in (value.start, value.stop, value.step):
             self.put_int(int.__int__(part), depth)
@@ -539,6 +539,7 @@ class _Encoder:
             self.pieces.append(data)
 
     def put_dtype(self, value: np.dtype[Any], depth: int) -> None:
+        self.count_items(1)
         self.put_dtype_text(b"y", value, value)
         self.pieces.append(b"=" if value.isnative else b"x")
 
