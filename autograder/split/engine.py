@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from autograder import sandbox
 from autograder.course_tree import Lesson, grade_id
 from autograder.engine import CellRun, CellState, EngineError, Job, Limits
 from autograder.files import write_atomically
@@ -199,11 +200,8 @@ class SplitEngine:
         assert self._trusted_server is not None
         classes = list(interface.all_classes) if interface is not None else ["*"]
         student_task = {
-            "readable": [str(path) for path in self._readable_paths()],
-            "hidden": [],
             "folder": str(job.folder),
             "limits": asdict(job.limits),
-            "sandboxed": self.sandboxed,
             "classes": classes,
             "forbidden": dict(forbidden),
         }
@@ -244,9 +242,7 @@ class SplitEngine:
         import autograder
 
         project = Path(autograder.__file__).resolve().parents[1]
-        shown = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix)]
-        shown += [Path(one) for one in ("/usr", "/lib", "/lib64", "/bin", "/etc/ssl", "/etc/fonts")]
-        shown += [project / "course_lib", *self.readable]
+        shown = [*sandbox.interpreter_paths(), project / "course_lib", *self.readable]
         with contextlib.suppress(ImportError):
             from course_lib.data import cache_dir
 
@@ -259,8 +255,6 @@ class SplitEngine:
         if self._student_server is not None and not wanted:
             return
         if self.sandboxed:
-            from autograder import sandbox
-
             try:
                 sandbox.probe()
             except sandbox.SandboxUnavailableError as error:
@@ -272,7 +266,7 @@ class SplitEngine:
         student = _Server("student")
         trusted = _Server("trusted")
         for server in (student, trusted):
-            server.greet(self._modules)
+            server.greet(self._modules, self._readable_paths(), sandboxed=self.sandboxed)
         for server in (student, trusted):
             server.wait_until_ready()
         self._student_server, self._trusted_server = student, trusted
@@ -288,7 +282,7 @@ class _Server:
         self.lock = threading.Lock()
         self.messages = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
         project = Path(__file__).resolve().parents[2]
-        environment = {**_ENVIRONMENT, "PATH": os.defpath, "PYTHONPATH": str(project), "HOME": "/tmp/home"}
+        environment = sandbox.clean_environment() | _ENVIRONMENT | {"PYTHONPATH": str(project)}
         environment |= {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         environment["MPLBACKEND"] = "agg" if kind == "trusted" else "module://matplotlib_inline.backend_inline"
         with contextlib.suppress(ImportError):
@@ -306,8 +300,9 @@ class _Server:
         )
         theirs.close()
 
-    def greet(self, modules: Sequence[str]) -> None:
-        self.control.send(json.dumps({"modules": list(modules)}).encode())
+    def greet(self, modules: Sequence[str], readable: Sequence[Path], *, sandboxed: bool) -> None:
+        paths = [str(path) for path in readable]
+        self.control.send(json.dumps({"modules": list(modules), "readable": paths, "sandboxed": sandboxed}).encode())
 
     def wait_until_ready(self) -> None:
         self.control.settimeout(_START_SECONDS)

@@ -17,9 +17,11 @@ import sys
 import traceback
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from autograder import sandbox
 from autograder.engine import Limits
 
 from .channel import Channel, ChannelClosedError
@@ -30,9 +32,17 @@ _PR_SET_PDEATHSIG = 1
 
 # What a forked process needs is imported before the fork, so that it costs nothing then.
 _OWN_MODULES = {
-    "student": ["autograder.sandbox", "autograder.split.student", "autograder.split.guard"],
+    "student": ["autograder.split.student", "autograder.split.guard"],
     "trusted": ["autograder.split.trusted"],
 }
+
+
+@dataclass(frozen=True)
+class _Outline:
+    """What all processes of a server have in common: what they may read, and whether they are confined."""
+
+    readable: tuple[Path, ...]
+    sandboxed: bool
 
 
 def main(kind: str, descriptor: int) -> None:
@@ -42,6 +52,8 @@ def main(kind: str, descriptor: int) -> None:
     hello = json.loads(request)
     missing = _import_all(hello["modules"] + _OWN_MODULES[kind])
     shell = make_shell()
+    confinement = _Outline(tuple(Path(one) for one in hello["readable"]), bool(hello["sandboxed"]))
+    sandbox.prepare_to_fork(confinement.readable)
     # Ended children need no burial: what became of them is told over their own connections.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     control.send(json.dumps({"ready": True, "missing": missing}).encode())
@@ -52,7 +64,7 @@ def main(kind: str, descriptor: int) -> None:
         task = json.loads(request)
         pid = os.fork()
         if pid == 0:
-            _become(kind, task, descriptors, control, shell)
+            _become(kind, task, descriptors, control, shell, confinement)
         for one in descriptors:
             os.close(one)
         control.send(json.dumps({"pid": pid}).encode())
@@ -72,7 +84,12 @@ def _import_all(modules: list[str]) -> dict[str, str]:
 
 
 def _become(
-    kind: str, task: Mapping[str, Any], descriptors: list[int], control: socket.socket, shell: NotebookShell
+    kind: str,
+    task: Mapping[str, Any],
+    descriptors: list[int],
+    control: socket.socket,
+    shell: NotebookShell,
+    outline: _Outline,
 ) -> NoReturn:
     """Turn a fresh fork into the process that was asked for; never return to the server's loop."""
     status = 1
@@ -81,7 +98,7 @@ def _become(
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         _die_with_parent()
         if kind == "student":
-            _be_student(task, descriptors, shell)
+            _be_student(task, descriptors, shell, outline)
         else:
             _be_trusted(descriptors, shell)
         status = 0
@@ -96,21 +113,18 @@ def _become(
         os._exit(status)
 
 
-def _be_student(task: Mapping[str, Any], descriptors: list[int], shell: NotebookShell) -> None:
-    from autograder import sandbox
-
+def _be_student(task: Mapping[str, Any], descriptors: list[int], shell: NotebookShell, outline: _Outline) -> None:
     from .student import StudentSide
 
     connection, report = descriptors
     confinement = sandbox.Confinement(
-        readable=tuple(Path(one) for one in task["readable"]),
-        hidden=tuple(Path(one) for one in task["hidden"]),
+        readable=outline.readable,
         folder=Path(task["folder"]),
         limits=Limits(**task["limits"]),
         keep_fds=(connection,),
     )
     channel = Channel(socket.socket(fileno=connection))
-    (sandbox.confine if task["sandboxed"] else sandbox.confine_unsandboxed)(confinement, report)
+    (sandbox.confine if outline.sandboxed else sandbox.confine_unsandboxed)(confinement, report)
     _reseed()
     # At the end, so that nothing in the working directory can stand in for a library.
     sys.path.append(os.getcwd())
