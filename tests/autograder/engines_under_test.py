@@ -1,0 +1,15 @@
+"""The engines that have to mark other people's courses as stock nbgrader does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from autograder.engine import Engine
+from autograder.nbgrader_engine import NbgraderEngine
+
+ENGINES: Final[dict[str, tuple[Callable[[], Engine], frozenset[str]]]] = {
+    "nbgrader": (NbgraderEngine, frozenset({"split", "shared"})),
+}
+"""Name → how to make one, and which of ``other_course``'s problems it can mark: those that a split between test and
+answer can serve, and those that need both in one interpreter."""
