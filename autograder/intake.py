@@ -240,7 +240,8 @@ def _collect_members(place: Place, name: str, gathered: _Gathered, say: Callable
 
     layout = find_layout(files, name, assignments, student=gathered.student, id_pattern=gathered.id_pattern, read=read)
     if layout.name != "folders":
-        say(f"{place.path.name} is read as {layout.name}; student id: {layout.rule}.")
+        translated = f", looked up in {gathered.roster.name}" if gathered.roster is not None else ""
+        say(f"{place.path.name} is read as {layout.name}; student id: {layout.rule}{translated}.")
     occupied = {member.parts[: layout.depth + 1] for member in place.members if len(member.parts) > layout.depth + 1}
     groups: defaultdict[tuple[str, str], list[tuple[Member, Owner]]] = defaultdict(list)
     for member in place.members:

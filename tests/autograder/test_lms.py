@@ -175,6 +175,8 @@ def test_metadata_that_gradescope_did_not_write_is_refused_or_passed_over() -> N
     assert "submission_1" not in read_submitters(METADATA.encode())
     odd = "submission_1:\n  :submitters:\n  - :name: &a [*a]\n    :sid: !!python/object:os.system x\n    :email: |-\n"
     assert read_submitters(odd.encode()) == {"submission_1": [{}]}
+    twice = "submission_1:\n  :submitters:\n  - :sid: '1'\n  :submitters:\n  - :sid: '2'\n"
+    assert read_submitters(twice.encode()) == {"submission_1": [{"sid": "1"}]}
     for bad in (b"", b"\xff\xfe", b"a: 1\n", b"submission_1:\nsubmission_1:\n"):
         with pytest.raises(LayoutError):
             read_submitters(bad)
