@@ -32,6 +32,10 @@ _MAX_VALUES: Final = 500
 _MAX_ROUNDS: Final = 3
 _MAX_WRITTEN: Final = 60
 
+_INSIDES = frozenset(
+    {"__closure__", "__globals__", "__subclasses__", "cell_contents", "f_back", "f_builtins", "f_globals", "f_locals"}
+)
+"""Attributes through which code reaches into other code's names; no answer to an exercise needs one."""
 _SHELL = "IPython.shell"
 _SHELL_RUNS = frozenset(
     {"ev", "ex", "run_cell", "run_cell_magic", "run_code", "run_line_magic", "user_global_ns", "user_ns"}
@@ -409,6 +413,10 @@ class _Notebook:
             paths = frozenset(f"{node.module}.{alias.name}" for alias in node.names if not node.level)
         else:
             paths = self._paths(node, scope, 0)
+            if isinstance(node, ast.Attribute) and node.attr in _INSIDES:
+                hiding = f"{node.attr}, which hides what it calls"
+                yield ForbiddenUse(unit.cell, node.lineno, unit.written(node), hiding)
+                return
         for path in sorted(paths):
             entry = match(path, targets) or _hiding(path)
             if entry is not None:
@@ -575,6 +583,8 @@ def _root_name(node: ast.expr) -> set[str]:
 
 def _hiding(path: str) -> str | None:
     owner, _, name = path.rpartition(".")
+    if name in _INSIDES:  # reached by getattr
+        return f"{name}, which hides what it calls"
     if (owner == "builtins" and name in HIDING) or (owner == _SHELL and name in _SHELL_RUNS):
         return f"{name}, which hides what it calls"
     return None

@@ -84,6 +84,9 @@ USES = {
     "compile": "def f(x, h):\n    return compile('1', '', 'eval')",
     "globals": "def f(x, h):\n    return globals()['np']",
     "shell": "def f(x, h):\n    get_ipython().run_cell('import numpy')",
+    "a library's globals": "from course_lib import stft\ndef f(x, h):\n"
+    "    return stft.stft.__globals__['np'].convolve(x, h)",
+    "frames": "import sys\ndef f(x, h):\n    return sys._getframe().f_back.f_globals['np']",
     "under a cell magic": "%%time\ndef f(x, h):\n    return np.convolve(x, h)",
     "beside magics": "%matplotlib inline\n!ls\ndef f(x, h):\n    %time y = np.convolve(x, h)\n    return y",
     "after a BOM": "\ufeffdef f(x, h):\r\n    return np.convolve(x, h)\r\n",
