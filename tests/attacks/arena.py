@@ -25,7 +25,14 @@ from typing import Any
 import pytest
 from attack import Arena, Attack
 from attack_course import (
-    CLASSMATE_CANARY, ENVIRONMENT_CANARY, LESSON, RIGHT, TENSORS, as_bytes, submission, write_course,
+    CLASSMATE_CANARY,
+    ENVIRONMENT_CANARY,
+    LESSON,
+    RIGHT,
+    TENSORS,
+    as_bytes,
+    submission,
+    write_course,
 )  # fmt: skip
 from run_class import processes_with
 

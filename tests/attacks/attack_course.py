@@ -196,11 +196,11 @@ assert abs(minimise(hidden_function) - hidden_place) < 1e-3, "{SOURCE_CANARY}"
 assert 2 <= len(hidden_calls) < 1000, "{SOURCE_CANARY}"
 ### END HIDDEN TESTS""",
     "scale": f"""\
-torch.testing.assert_close(scale(torch.tensor([1.0, -2.0])), torch.tensor([0.5, -1.0]))
+assert torch.allclose(scale(torch.tensor([1.0, -2.0])), torch.tensor([0.5, -1.0]))
 ### BEGIN HIDDEN TESTS
 hidden_x = torch.randn(2, 50, dtype=torch.float64)
 hidden_expected = hidden_x / hidden_x.abs().max()
-torch.testing.assert_close(scale(hidden_x), hidden_expected, msg="{SOURCE_CANARY}")
+assert torch.allclose(scale(hidden_x), hidden_expected), "{SOURCE_CANARY}"
 ### END HIDDEN TESTS""",
     "Gain": f"""\
 gain = Gain(2.0)
@@ -208,14 +208,14 @@ assert torch.equal(gain(torch.ones(3)), torch.full((3,), 2.0))
 ### BEGIN HIDDEN TESTS
 hidden_x = torch.randn(50)
 hidden_expected = 2 * hidden_x
-torch.testing.assert_close(gain(hidden_x), hidden_expected, msg="{SOURCE_CANARY}")
+assert torch.allclose(gain(hidden_x), hidden_expected), "{SOURCE_CANARY}"
 assert sorted(gain.state_dict()) == ["factor"], "{SOURCE_CANARY}"
 ### END HIDDEN TESTS""",
 }
 
 POINTS: Final = {
-    "double": 3.0, "smooth": 2.0, "Counter": 2.0, "numbers": 2.0, "answer": 1.0, "near": 4.0, "minimise": 2.0, "why": 2.0,
-    "scale": 2.0, "Gain": 2.0,
+    "double": 3.0, "smooth": 2.0, "Counter": 2.0, "numbers": 2.0, "answer": 1.0, "near": 4.0, "minimise": 2.0,
+    "why": 2.0, "scale": 2.0, "Gain": 2.0,
 }  # fmt: skip
 
 EXERCISES: Final = {

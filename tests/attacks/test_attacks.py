@@ -25,6 +25,8 @@ from corpus.archives import ArchiveAttack
 from run_class import LIMITS
 from threats import Threat
 
+from autograder.archives import printable
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's"),
@@ -33,6 +35,7 @@ pytestmark = [
 IS_ROOT = hasattr(os, "getuid") and os.getuid() == 0
 USERS = ["root", "an ordinary user"] if IS_ROOT else ["an ordinary user"]
 _SLACK_SECONDS = 5.0
+HIDDEN_NAMES = ("hidden_number", "hidden_expected", "hidden_steps", "hidden_count", "hidden_function", "hidden_input_")
 _HIDDEN_INPUT = re.compile(r"\b\d{7,9}\b")
 
 
@@ -51,9 +54,15 @@ def unlike(found: dict[str, Outcome], expected: dict[str, Expected]) -> list[str
     for key, one in expected.items():
         outcome = found[key]
         points = outcome.points
-        fits = points is not None and one.points is not None and points <= one.points if one.at_most else points == one.points
+        fits = (
+            points is not None and one.points is not None and points <= one.points
+            if one.at_most
+            else points == one.points
+        )
         if not fits or outcome.status not in one.statuses:
-            wrong.append(f"{key}: {outcome.status}, {points} points ({outcome.message!r:.300} {outcome.marker_note!r:.600})")
+            wrong.append(
+                f"{key}: {outcome.status}, {points} points ({outcome.message!r:.300} {outcome.marker_note!r:.600})"
+            )
     return wrong
 
 
@@ -73,7 +82,7 @@ def losers(result: Result) -> list[str]:
 def test_attack(attack: Attack, graded: Result) -> None:
     student = attack.student_id
     if not attack.expected:
-        reasons = graded.problems.get(student, [])
+        reasons = graded.problems.get(student, []) + graded.problems.get(printable(student), [])
         assert any(attack.reason in reason for reason in reasons), reasons or graded.outcomes.get(student)
         assert student not in graded.outcomes
     else:
@@ -92,12 +101,12 @@ def test_what_an_attacker_can_read_holds_no_secret(attack: Attack, graded: Resul
         message = outcome.message
         assert not [canary for canary in CANARIES if canary in message], key
         assert not _HIDDEN_INPUT.search(message), (key, message)
-        assert "hidden_" not in message, (key, message)
+        assert not [name for name in HIDDEN_NAMES if name in message], (key, message)
         assert BREACH not in message + outcome.marker_note, (key, message, outcome.marker_note)
     for place, outputs in graded.outputs(student).items():
         assert BREACH not in outputs, (place, outputs[:2000])
         if " test_" not in place:
-            # A marker sees what the test cell itself showed, hidden part included; a student's own cells show no secret.
+            # What a test cell showed, hidden part included, is for markers; a student's own cells hold no secret.
             assert not [canary for canary in CANARIES if canary in outputs], (place, outputs[:2000])
     page = graded.pages.get(f"feedback/{student}.html", "")
     assert not [canary for canary in CANARIES if canary in page]
@@ -128,8 +137,12 @@ def test_nothing_outside_was_reached(graded: Result) -> None:
 
 
 def test_nothing_stopped_and_nobody_was_forgotten(graded: Result) -> None:
-    everybody = {one.student_id for one in ALL} | {*CLASSMATES, *TENSOR_CLASSMATES}
-    assert everybody <= set(graded.outcomes) | set(graded.problems)
+    everybody = {one.student_id if one.expected else printable(one.student_id) for one in ALL} | {
+        *CLASSMATES,
+        *TENSOR_CLASSMATES,
+    }
+    known = set(graded.outcomes) | {printable(student) for student in graded.problems}
+    assert everybody - known == set()
     assert not [reason for reasons in graded.problems.values() for reason in reasons if "please report it" in reason]
 
 
@@ -158,11 +171,32 @@ class Elements(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "iframe", "object", "embed", "svg", "math", "form", "input", "button", "img", "link", "base"):
+        if tag in (
+            "script",
+            "iframe",
+            "object",
+            "embed",
+            "svg",
+            "math",
+            "form",
+            "input",
+            "button",
+            "img",
+            "link",
+            "base",
+        ):
             self.dangers.append(tag)
         for name, value in attributes:
             address = "".join((value or "").split()).lower()
-            if name.startswith("on") or name in ("src", "srcdoc", "action", "formaction", "srcset", "ping", "background"):
+            if name.startswith("on") or name in (
+                "src",
+                "srcdoc",
+                "action",
+                "formaction",
+                "srcset",
+                "ping",
+                "background",
+            ):
                 self.dangers.append(f"{tag} {name}")
             if name == "href" and not re.match(r"(https?:|mailto:|#|[\w%.+/-]*(\.html)?$)", address):
                 self.dangers.append(f"{tag} {value}")

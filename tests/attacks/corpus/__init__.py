@@ -5,11 +5,29 @@ Somebody who finds a new hole adds one entry to the module it belongs to, with t
 
 from __future__ import annotations
 
-from corpus import archives, files, honest_work, interpreter, markers_side, network, processes, resources, structure
+from corpus import (
+    archives,
+    crossing,
+    endings,
+    files,
+    honest_work,
+    interpreter,
+    markers_side,
+    network,
+    processes,
+    readers,
+    resources,
+    structure,
+    values,
+)  # fmt: skip
 
 FAMILIES = {
     "structure": structure.ATTACKS,
     "interpreter": interpreter.ATTACKS,
+    "values": values.ATTACKS,
+    "readers": readers.ATTACKS,
+    "crossing": crossing.ATTACKS,
+    "endings": endings.ATTACKS,
     "files": files.ATTACKS,
     "processes": processes.ATTACKS,
     "resources": resources.ATTACKS,

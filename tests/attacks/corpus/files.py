@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from attack import Arena, Attack, answers, attempt, does, expecting, full_marks, gets, spy, unreadable, writes
-from attack_course import LESSON, RIGHT, as_bytes, submission
+from attack_course import LESSON, RIGHT, submission
 from threats import Threat
 
 READ_TREE = """\
@@ -64,8 +64,13 @@ def shadow(*names: str) -> Attack:
             marker = arena.outside / f"{arena.token}-{path.stem}"
             path.write_text(f"open({str(marker)!r}, 'w').close()\nraise SystemExit('shadowed')\n")
 
-    return Attack("shadowing-modules", Threat.SHADOW_MODULES, "Bring modules along that shadow the kernel's",
-                  hand_in, full_marks())
+    return Attack(
+        "shadowing-modules",
+        Threat.SHADOW_MODULES,
+        "Bring modules along that shadow the kernel's",
+        hand_in,
+        full_marks(),
+    )
 
 
 def link(name: str, threat: Threat, goal: str, make: str, reason: str) -> Attack:
@@ -100,8 +105,11 @@ def named(name: str, threat: Threat, student: str, reason: str = "cannot be a st
     )  # fmt: skip
 
 
-def odd_file_name(folder: Path, _arena: Arena) -> None:
-    (folder / '=cmd()|<img src=x onerror=alert(1)>{0},"\n.ipynb').write_bytes(as_bytes(submission()))
+def file_named(name: str, threat: Threat, file_name: str, reason: str = "") -> Attack:
+    return Attack(
+        name, threat, "Have the file's name taken for markup, a path or a formula",
+        writes(lambda _: submission(), file_name), {} if reason else full_marks(), reason,
+    )  # fmt: skip
 
 
 ATTACKS = [
@@ -186,7 +194,7 @@ ATTACKS = [
         import os, site, sys, sysconfig
         places = ["/tmp", "/var/tmp", "/dev/shm", "/run", "/etc", "/usr/local/bin", "/", "/var/cache", "/etc/profile.d"]
         places += [os.path.expanduser("~"), os.path.expanduser("~/.config"), "@COURSE@", "@OUTSIDE@", sys.prefix]
-        places += [sysconfig.get_paths()["purelib"], os.path.dirname(sys.executable), "@COURSE@/source/01_attacked/data"]
+        places += [sysconfig.get_paths()["purelib"], os.path.dirname(sys.executable), "@COURSE@/source"]
         for place in places:
             try:
                 os.makedirs(place, exist_ok=True)
@@ -199,7 +207,8 @@ ATTACKS = [
         "writes-data-for-later", Threat.CACHES, "Change the data files that later submissions read",
         """
         import os
-        for path in ("data/samples.txt", os.path.realpath("data/samples.txt"), "@COURSE@/source/01_attacked/data/samples.txt"):
+        name = "data/samples.txt"
+        for path in (name, os.path.realpath(name), "@COURSE@/source/01_attacked/" + name):
             try:
                 open(path, "w").write("0 0 0")
             except OSError:
@@ -302,7 +311,7 @@ ATTACKS = [
         "links-from-scratch", Threat.SYMLINKS, "Have the grader follow a link out of the scratch folder",
         """
         import os
-        for name, target in (("data/x", "@COURSE@/source"), ("gradebook.db", "@COURSE@/gradebook.db"), ("loop", "loop")):
+        for name, target in (("data/x", "@COURSE@/source"), ("g.db", "@COURSE@/gradebook.db"), ("loop", "loop")):
             try:
                 os.symlink(target, name)
             except OSError:
@@ -334,16 +343,17 @@ ATTACKS = [
         "devices", Threat.DEVICES, "Make devices, and write those that are there",
         """
         import os, stat
-        for name, kind, device in (("disk", stat.S_IFBLK, os.makedev(254, 0)), ("memory", stat.S_IFCHR, os.makedev(1, 1))):
+        disk, memory = os.makedev(254, 0), os.makedev(1, 1)
+        for name, kind, device in (("disk", stat.S_IFBLK, disk), ("memory", stat.S_IFCHR, memory)):
             try:
                 os.mknod(name, kind | 0o666, device)
                 os.open(name, os.O_RDONLY)
                 open("@OUTSIDE@/@TOKEN@-device", "w").close()
             except OSError as problem:
                 print(problem)
-        for name in ("/dev/kmsg", "/dev/mem", "/dev/sda", "/dev/vda", "/dev/fuse", "/dev/kvm", "/dev/console", "/dev/tty"):
+        for name in ("kmsg", "mem", "sda", "vda", "fuse", "kvm", "console", "tty"):
             try:
-                os.close(os.open(name, os.O_RDWR | os.O_NONBLOCK))
+                os.close(os.open("/dev/" + name, os.O_RDWR | os.O_NONBLOCK))
                 print("BREACH: device", name)
             except OSError:
                 pass
@@ -371,10 +381,10 @@ ATTACKS = [
         """,
     ),
     link("linked-notebook", Threat.SYMLINKS, "Hand in a link to the solutions", "symlink", "a link"),
-    link("device-notebook", Threat.DEVICES, "Hand in a link to /dev/zero", "device", "a link or a device"),
-    link("fifo-notebook", Threat.FIFOS, "Hand in a FIFO that hangs whoever opens it", "mkfifo", "a link or a device"),
-    link("folder-notebook", Threat.WRONG_TYPES, "Hand in a folder called a notebook", "mkdir", "a link or a device"),
-    Attack("links-beside", Threat.SYMLINKS, "Bring links, devices and FIFOs along", linked_data, full_marks()),
+    link("device-notebook", Threat.DEVICES, "Hand in a link to /dev/zero", "device", "not a plain file"),
+    link("fifo-notebook", Threat.FIFOS, "Hand in a FIFO that hangs whoever opens it", "mkfifo", "not a plain file"),
+    link("folder-notebook", Threat.WRONG_TYPES, "Hand in a folder called a notebook", "mkdir", "no notebook"),
+    Attack("links-beside", Threat.SYMLINKS, "Bring links, devices and FIFOs along", linked_data, {}, "a link"),
     shadow(
         "numpy.py", "ipykernel_launcher.py", "sitecustomize.py", "usercustomize.py", "IPython.py", "random.py",
         "numpy/__init__.py", ".ipython/profile_default/startup/00.py", "profile_default/ipython_config.py", "a.pth",
@@ -389,7 +399,7 @@ ATTACKS = [
         sys.path.insert(0, "")
         """,
     ),
-    named("name-of-dots", Threat.NAMES_PATH, "..hidden.."),
+    named("name-of-codes", Threat.NAMES_PATH, "%2e%2e%2fup"),
     named("name-of-a-parent", Threat.NAMES_PATH, "a..b"),
     named("name-of-markup", Threat.NAMES_MARKUP, "<img src=x onerror=alert(1)>"),
     named("name-of-a-formula", Threat.NAMES_FORMULA, "=cmd|' C'!A0"),
@@ -397,7 +407,8 @@ ATTACKS = [
     named("name-of-punctuation", Threat.NAMES_PUNCTUATION, '{0},"x";\n$(touch x)'),
     named("name-of-colours", Threat.NAMES_PUNCTUATION, "\x1b[31mred"),
     named("name-of-200-letters", Threat.NAMES_PUNCTUATION, "n" * 200),
-    Attack("odd-file-name", Threat.NAMES_MARKUP, "Have the file's name taken for markup or a formula", odd_file_name,
-           full_marks(), also=(Threat.NAMES_FORMULA, Threat.NAMES_PUNCTUATION)),
+    file_named("file-of-a-formula", Threat.NAMES_FORMULA, '=cmd()|<img src=x onerror=alert(1)>{0},"$x.ipynb'),
+    file_named("file-of-lines", Threat.NAMES_PUNCTUATION, "a\n=1+1.ipynb", "control characters"),
+    file_named("file-of-colours", Threat.CONTROL_CHARACTERS, "\x1b[2J\u202e.ipynb", "control characters"),
     unreadable("a-program", Threat.WRONG_TYPES, "Hand in a program as a notebook", b"\x7fELF" + bytes(100), "not"),
 ]  # fmt: skip

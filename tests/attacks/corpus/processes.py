@@ -26,9 +26,9 @@ def tried(name, result):
 """
 
 LOOK_ROUND = """\
-for path in ("@COURSE@/source/01_attacked/01_attacked.ipynb", "/proc/1/root@COURSE@/source/01_attacked/01_attacked.ipynb"):
+for root in ("", "/proc/1/root", "/proc/self/root", "/old", "/oldroot", "/.old"):
     try:
-        loot.append(open(path).read()[-3000:])
+        loot.append(open(root + "@COURSE@/source/01_attacked/01_attacked.ipynb").read()[-3000:])
     except OSError as problem:
         loot.append(repr(problem))
 """

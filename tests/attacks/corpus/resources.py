@@ -180,10 +180,10 @@ ATTACKS = [
             loot.append((made, problem.errno))
         """,
     ),
-    lies("endless-output", Threat.ENDLESS_OUTPUT, "Print for ever", "def double(x):\n    while True:\n        print('y' * 100)",
-         status="timed out|failed|crashed|refused"),
+    lies("endless-output", Threat.ENDLESS_OUTPUT, "Print for ever",
+         "def double(x):\n    while True:\n        print('y' * 100)", status="timed out|failed|crashed|refused"),
     lies("endless-output-below", Threat.ENDLESS_OUTPUT, "Write to the descriptors for ever",
-         "import os\ndef double(x):\n    while True:\n        os.write(1, b'y' * 4096)\n        os.write(2, b'n' * 4096)",
+         "import os\ndef double(x):\n    while True:\n        os.write(1, b'y' * 4096)\n        os.write(2, b'n')",
          status="timed out|failed|crashed|refused"),
     Attack(
         "gigantic-output", Threat.GIGANTIC_OUTPUT, "Print 200 MB at once beside a right answer",

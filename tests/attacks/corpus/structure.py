@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from attack import Arena, Attack, attempt, edited, full_marks, gets, unreadable, writes
-from attack_course import LESSON, RIGHT, WRONG, as_bytes, cell, find, graded_id, metadata, submission
+from attack_course import LESSON, WRONG, as_bytes, cell, find, graded_id, metadata, submission
 from threats import Threat
 
 FAILED = {"double": gets("failed")}
@@ -139,10 +139,7 @@ def format_3(made: dict[str, Any]) -> object:
 def twice(made: dict[str, Any]) -> bytes:
     """Give the list of cells twice: a careless reader checks the one and runs the other."""
     lying = as_bytes(made["cells"])
-    at(made, "double")["source"] = RIGHT["double"]
-    return b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": %b, "cells": %b}' % (
-        as_bytes(made["cells"]), lying,
-    )  # fmt: skip
+    return b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": %b, "cells": %b}' % (lying, lying)
 
 
 def not_finite(made: dict[str, Any]) -> bytes:
@@ -197,14 +194,20 @@ ATTACKS = [
     wrong("tag-skip-execution", Threat.TEST_TAGS, "Have the test skipped", tags("skip-execution", "remove_cell")),
     wrong("tag-raises-exception", Threat.TEST_TAGS, "Have the failure of the test expected", tags("raises-exception")),
     edited(
-        "tag-on-an-answer", Threat.TEST_TAGS, "Hide a tag among the answer's own",
+        "tag-on-an-answer",
+        Threat.TEST_TAGS,
+        "Hide a tag among the answer's own",
         lambda made: at(made, "double")["metadata"].update(tags=["skip-execution", "parameters"]),
     ),
     wrong("test-deleted", Threat.DELETED_TEST, "Be marked without a test", remove),
     edited(
-        "everything-deleted-but-one-answer", Threat.DELETED_TEST, "Keep one answer and none of the tests",
+        "everything-deleted-but-one-answer",
+        Threat.DELETED_TEST,
+        "Keep one answer and none of the tests",
         lambda made: made.update(cells=[at(made, "double")]),
-        others={key: gets("not attempted") for key in ("smooth", "Counter", "numbers", "answer", "near", "minimise", "why")},
+        others={
+            key: gets("not attempted") for key in ("smooth", "Counter", "numbers", "answer", "near", "minimise", "why")
+        },
     ),
     wrong("test-duplicated", Threat.DUPLICATED_TEST, "Pass a copy of the test that checks nothing", duplicate),
     wrong("test-split", Threat.SPLIT_TEST, "Split the test so that its checks are lost", split),
@@ -214,7 +217,9 @@ ATTACKS = [
     wrong("test-as-raw", Threat.RETYPED_TEST, "Make the test a raw cell", retype("raw")),
     wrong("test-rewritten", Threat.RETYPED_TEST, "Replace the test's checks", with_source(DOUBLE, lambda _: "True")),
     edited(
-        "answer-as-markdown", Threat.RETYPED_TEST, "Retype an answer cell; the text is right and counts",
+        "answer-as-markdown",
+        Threat.RETYPED_TEST,
+        "Retype an answer cell; the text is right and counts",
         lambda made: at(made, "double").update(cell_type="markdown"),
     ),
     wrong("points-forged", Threat.FORGED_POINTS, "Raise the points of a test", forge(points=1000)),
@@ -225,7 +230,10 @@ ATTACKS = [
     wrong("test-as-solution", Threat.FORGED_GRADE, "Say that the test is an answer", forge(solution=True, grade=False)),
     wrong("test-as-task", Threat.FORGED_GRADE, "Say that a person marks the test", forge(task=True, solution=False)),
     edited(
-        "ids-swapped", Threat.FORGED_GRADE, "Swap the names of answer and test", swap_ids,
+        "ids-swapped",
+        Threat.FORGED_GRADE,
+        "Swap the names of answer and test",
+        swap_ids,
         others={"double": gets("failed|error|not attempted|crashed")},
     ),
     wrong("test-unlocked", Threat.FORGED_LOCK, "Unlock the test and empty it", forge(locked=False, solution=True)),
@@ -233,89 +241,151 @@ ATTACKS = [
     wrong("schema-of-no-type", Threat.FORGED_SCHEMA, "Use a schema that is no number", forge(schema_version={"a": []})),
     wrong("checksum-forged", Threat.FORGED_CHECKSUM, "Forge the test's checksum", forge(checksum="0" * 32)),
     edited(
-        "checksum-of-the-stub", Threat.FORGED_CHECKSUM, "Claim that a right answer is the untouched stub",
+        "checksum-of-the-stub",
+        Threat.FORGED_CHECKSUM,
+        "Claim that a right answer is the untouched stub",
         lambda made: at(made, "double")["metadata"]["nbgrader"].update(checksum="0" * 32),
     ),
     wrong(
-        "extra-cell-patches", Threat.EXTRA_CELLS, "Patch between answer and test",
+        "extra-cell-patches",
+        Threat.EXTRA_CELLS,
+        "Patch between answer and test",
         insert_after("double", PATCH_IN_AN_EXTRA_CELL),
     ),
     wrong(
-        "extra-cell-of-nothing-but-magic", Threat.EXTRA_CELLS, "Skip the cells that follow",
+        "extra-cell-of-nothing-but-magic",
+        Threat.EXTRA_CELLS,
+        "Skip the cells that follow",
         insert_after("double", "%%script false --no-raise-error\n", "%%capture\n", "%%javascript\nalert(1)\n"),
     ),
     edited(
-        "extra-cells-by-the-thousand", Threat.EXTRA_CELLS, "Wear the grader out with a thousand cells",
+        "extra-cells-by-the-thousand",
+        Threat.EXTRA_CELLS,
+        "Wear the grader out with a thousand cells",
         insert_after("double", *["x = 1"] * 1000),
     ),
-    edited("kernel-of-bash", Threat.FOREIGN_KERNEL, "Have the cells run by a shell",
-           kernelspec({"name": "bash", "display_name": "Bash", "language": "bash"})),
+    edited(
+        "kernel-of-bash",
+        Threat.FOREIGN_KERNEL,
+        "Have the cells run by a shell",
+        kernelspec({"name": "bash", "display_name": "Bash", "language": "bash"}),
+    ),
     edited("kernel-of-no-type", Threat.FOREIGN_KERNEL, "Stop the batch with a kernelspec of no type", kernelspec([1])),
     edited(
-        "kernel-with-a-path", Threat.FOREIGN_KERNEL, "Have another program started as the kernel",
+        "kernel-with-a-path",
+        Threat.FOREIGN_KERNEL,
+        "Have another program started as the kernel",
         kernelspec({"name": "../../outside", "display_name": "x", "argv": ["/bin/sh", "-c", "touch @OUTSIDE@/k"]}),
     ),
     edited("attachments-of-megabytes", Threat.ATTACHMENTS, "Carry megabytes of attachments along", attach),
     edited(
-        "source-of-900-kilobytes", Threat.HUGE_SOURCE, "Slow the grader down with a long comment",
+        "source-of-900-kilobytes",
+        Threat.HUGE_SOURCE,
+        "Slow the grader down with a long comment",
         with_source("double", lambda text: f"# {'x' * 900_000}\n{text}"),
     ),
     unreadable(
-        "source-over-the-limit", Threat.HUGE_SOURCE, "Hand in a cell of 2 MB",
+        "source-over-the-limit",
+        Threat.HUGE_SOURCE,
+        "Hand in a cell of 2 MB",
         {"nbformat": 4, "cells": [cell("code", "#" * 2_000_000, "a", metadata("double", solution=True))]},
         "characters, the limit is",
     ),
     unreadable("file-over-the-limit", Threat.HUGE_SOURCE, "Hand in 33 MiB", b" " * (33 * 2**20), "MiB, the limit is"),
     unreadable(
-        "cells-over-the-limit", Threat.HUGE_SOURCE, "Hand in very many cells",
-        b'{"nbformat": 4, "cells": [' + b",".join([b"{}"] * 200_000) + b"]}", "cells, the limit is",
+        "cells-over-the-limit",
+        Threat.HUGE_SOURCE,
+        "Hand in very many cells",
+        b'{"nbformat": 4, "cells": [' + b",".join([b"{}"] * 200_000) + b"]}",
+        "cells, the limit is",
     ),
     edited(
-        "control-characters", Threat.CONTROL_CHARACTERS, "Rewrite the marker's terminal from a message",
-        with_source("double", lambda _: "def double(x):\n    raise ValueError('\\x1b[2J\\x1b]0;passed\\x07\\x08\\r 3/3')"),
-        others=FAILED, reason="ValueError", about=DOUBLE,
+        "control-characters",
+        Threat.CONTROL_CHARACTERS,
+        "Rewrite the marker's terminal from a message",
+        with_source(
+            "double", lambda _: "def double(x):\n    raise ValueError('\\x1b[2J\\x1b]0;passed\\x07\\x08\\r 3/3')"
+        ),
+        others=FAILED,
+        reason="ValueError",
+        about=DOUBLE,
     ),
     edited(
-        "control-characters-in-code", Threat.CONTROL_CHARACTERS, "Hide code behind carriage returns and form feeds",
+        "control-characters-in-code",
+        Threat.CONTROL_CHARACTERS,
+        "Hide code behind carriage returns and form feeds",
         with_source("double", lambda text: f"# \x0c\x1b[8m\x07\x0b\x85\u2028\n{text}"),
     ),
     edited(
-        "nul-in-an-answer", Threat.NUL, "Cut the cell off where C strings end",
-        with_source("double", lambda text: text + "\n# \x00\nraise SystemExit"), others={"double": gets("error|failed")},
+        "nul-in-an-answer",
+        Threat.NUL,
+        "Cut the cell off where C strings end",
+        with_source("double", lambda text: text + "\n# \x00\nraise SystemExit"),
+        others={"double": gets("error|failed")},
     ),
-    edited("nul-in-an-extra-cell", Threat.NUL, "Cut the notebook off where C strings end",
-           insert_after("double", "'\x00'")),
     edited(
-        "lone-surrogates", Threat.SURROGATES, "Crash whatever writes UTF-8",
+        "nul-in-an-extra-cell", Threat.NUL, "Cut the notebook off where C strings end", insert_after("double", "'\x00'")
+    ),
+    edited(
+        "lone-surrogates",
+        Threat.SURROGATES,
+        "Crash whatever writes UTF-8",
         with_source("double", lambda text: f"# \ud800 \udfff\n{text}"),
     ),
     edited(
-        "lone-surrogates-in-messages", Threat.SURROGATES, "Crash whatever writes the message as UTF-8",
+        "lone-surrogates-in-messages",
+        Threat.SURROGATES,
+        "Crash whatever writes the message as UTF-8",
         with_source("double", lambda _: "print(chr(0xd800))\ndef double(x):\n    raise ValueError(chr(0xdc80) * 3)"),
-        others=FAILED, reason="ValueError", about=DOUBLE,
+        others=FAILED,
+        reason="ValueError",
+        about=DOUBLE,
     ),
     edited(
-        "bidi-source", Threat.BIDI, "Have the marker read other code than is run",
+        "bidi-source",
+        Threat.BIDI,
+        "Have the marker read other code than is run",
         with_source("double", lambda text: "# \u202e\u2066 :nruter \u2069\u202c\n" + text),
     ),
     edited(
-        "bidi-message", Threat.BIDI, "Have the marker read another message than was sent",
+        "bidi-message",
+        Threat.BIDI,
+        "Have the marker read another message than was sent",
         with_source("double", lambda _: "def double(x):\n    raise ValueError('\u202e3/3 dessap\u202c')"),
-        others=FAILED, reason="ValueError", about=DOUBLE,
+        others=FAILED,
+        reason="ValueError",
+        about=DOUBLE,
     ),
     edited("nbformat-3", Threat.OLD_FORMAT, "Hand in the format of ten years ago", format_3),
-    edited("nbformat-999", Threat.OLD_FORMAT, "Claim a format of the future",
-           lambda made: made.update(nbformat=999, nbformat_minor=-1)),
-    edited("byte-order-mark", Threat.BYTE_ORDER_MARK, "Begin with a byte order mark",
-           lambda made: b"\xef\xbb\xbf" + as_bytes(made)),
+    edited(
+        "nbformat-999",
+        Threat.OLD_FORMAT,
+        "Claim a format of the future",
+        lambda made: made.update(nbformat=999, nbformat_minor=-1),
+    ),
+    edited(
+        "byte-order-mark",
+        Threat.BYTE_ORDER_MARK,
+        "Begin with a byte order mark",
+        lambda made: b"\xef\xbb\xbf" + as_bytes(made),
+    ),
     edited("utf-16", Threat.UTF_16, "Hand in UTF-16", lambda made: as_bytes(made).decode().encode("utf-16")),
     unreadable("latin-1", Threat.UTF_16, "Hand in bytes of no encoding", b'{"cells": "\xe9\xff\xfe"}', "not text"),
-    wrong("keys-twice", Threat.DUPLICATE_KEYS, "Show a checker one notebook and the runner another", twice),
+    unreadable(
+        "keys-twice",
+        Threat.DUPLICATE_KEYS,
+        "Show a checker one notebook and the runner another",
+        twice(submission()),
+        "stands twice",
+    ),
     wrong("not-finite-numbers", Threat.NOT_FINITE, "Earn NaN points", not_finite),
     unreadable("brackets", Threat.NESTED_BRACKETS, "Exhaust the reader's stack", b"[" * 200_000, "nested too deeply"),
     unreadable(
-        "objects-nested", Threat.NESTED_BRACKETS, "Exhaust the reader's stack within a notebook",
-        b'{"cells": ' + b'{"a":' * 200_000 + b"1" + b"}" * 200_000 + b"}", "nested too deeply",
+        "objects-nested",
+        Threat.NESTED_BRACKETS,
+        "Exhaust the reader's stack within a notebook",
+        b'{"cells": ' + b'{"a":' * 200_000 + b"1" + b"}" * 200_000 + b"}",
+        "nested too deeply",
     ),
     unreadable("empty-file", Threat.EMPTY_FILE, "Hand in nothing", b"", "empty"),
     unreadable("blank-file", Threat.EMPTY_FILE, "Hand in blanks", b" \n\t\n", "empty"),
@@ -323,28 +393,45 @@ ATTACKS = [
     unreadable("a-list", Threat.WRONG_TYPES, "Hand in a list", b"[1, 2]", "list, not a notebook"),
     unreadable("cells-of-no-type", Threat.WRONG_TYPES, "Make a cell a number", b'{"cells": [17]}', "cell 1"),
     unreadable(
-        "source-of-no-type", Threat.WRONG_TYPES, "Make a source a number",
-        b'{"cells": [{"cell_type": "code", "source": [1, {}]}]}', "source that is not text",
+        "source-of-no-type",
+        Threat.WRONG_TYPES,
+        "Make a source a number",
+        b'{"cells": [{"cell_type": "code", "source": [1, {}]}]}',
+        "source that is not text",
     ),
     edited("metadata-of-no-type", Threat.WRONG_TYPES, "Break whatever reads metadata", odd_metadata),
     wrong("grade-id-of-no-type", Threat.WRONG_TYPES, "Break whatever looks grade ids up", forge(grade_id=["a", {}])),
     unreadable("conflict-markers", Threat.CONFLICT_MARKERS, "Hand in a merge conflict", CONFLICT, "conflict markers"),
-    edited("renamed", Threat.RENAMED, "Rename the file as a browser does", lambda _: None,
-           file_name=f"{LESSON} (1).ipynb"),
-    edited("renamed-to-another-lesson", Threat.RENAMED, "Hand one lesson in under another's name", lambda _: None,
-           file_name="02_tensors.ipynb"),
+    edited(
+        "renamed", Threat.RENAMED, "Rename the file as a browser does", lambda _: None, file_name=f"{LESSON} (1).ipynb"
+    ),
+    edited(
+        "renamed-to-another-lesson",
+        Threat.RENAMED,
+        "Hand one lesson in under another's name",
+        lambda _: None,
+        file_name="02_tensors.ipynb",
+    ),
     Attack("checkpoints", Threat.CHECKPOINTS, "Leave stray checkpoints", checkpoints, full_marks()),
     Attack("scratch-notebook", Threat.SECOND_NOTEBOOK, "Leave other notebooks about", scratch_notebook, full_marks()),
     Attack(
-        "two-candidates", Threat.SECOND_NOTEBOOK, "Hand in two and see which counts", two_candidates, {},
+        "two-candidates",
+        Threat.SECOND_NOTEBOOK,
+        "Hand in two and see which counts",
+        two_candidates,
+        {},
         "different notebooks of lesson",
     ),
     edited(
-        "answer-before-everything", Threat.EXTRA_CELLS, "Patch before the first given cell",
+        "answer-before-everything",
+        Threat.EXTRA_CELLS,
+        "Patch before the first given cell",
         lambda made: made["cells"].insert(0, cell("code", attempt("import numpy; numpy.allclose = None"), "first")),
     ),
     edited(
-        "given-cell-edited", Threat.EXTRA_CELLS, "Change what the given cells set up",
+        "given-cell-edited",
+        Threat.EXTRA_CELLS,
+        "Change what the given cells set up",
         lambda made: made["cells"][1].update(source="samples = [0]\nnp = None\n"),
         others={"answer": gets("failed|error")},
     ),
