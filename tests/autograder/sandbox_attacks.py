@@ -79,6 +79,11 @@ def write(paths: list[str]) -> dict[str, str]:
     return outcome
 
 
+def mounts() -> dict[str, list[str]]:
+    lines = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return {fields[4]: fields[5].split(",") for fields in lines}
+
+
 def links_out(path: str) -> dict[str, str]:
     os.symlink(path, "symbolic")
     return {

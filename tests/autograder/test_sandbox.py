@@ -92,6 +92,15 @@ def test_nothing_shown_can_be_changed(server: Server, folder: Path) -> None:
     assert file.read_text() == "secret"
 
 
+def test_every_mount_but_the_scratch_is_read_only(server: Server, folder: Path) -> None:
+    mounts = server.run("mounts", readable=[folder, REPOSITORY / "course_lib"]).returned
+    writable = {place for place, options in mounts.items() if "ro" not in options}
+    assert writable == {"/submission", "/tmp", "/dev/shm"}
+    assert all("nosuid" in options for options in mounts.values())
+    devices = {place for place, options in mounts.items() if "nodev" not in options}
+    assert devices == {f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")}
+
+
 def test_a_link_within_a_readable_path_is_followed(server: Server, folder: Path) -> None:
     write(folder / "real" / "a.txt", "here")
     (folder / "link").symlink_to("real")
@@ -307,7 +316,10 @@ def test_everything_dies_with_the_keeper(server: Server) -> None:
     status = Path(f"/proc/{process}/status").read_text()
     keeper = int(next(line for line in status.splitlines() if line.startswith("PPid:")).split()[1])
     os.kill(keeper, signal.SIGKILL)
+    started = time.monotonic()
+    # Its daemon, too, holds the pipe that the server reads to the end.
     assert server.finish().report == {"killed": True}
+    assert time.monotonic() - started < 10
     assert wait_until_gone(process)
 
 
