@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -103,9 +103,8 @@ class SplitEngine:
         """Start the servers with what these lessons import, and find out what their tests need; see ``Engine``."""
         with self._lock:
             self._start([name for lesson in lessons for name in imported_modules(lesson)])
-        for lesson in lessons:
-            if not self.shared:
-                self.interface_of(lesson)
+        if not self.shared:
+            self._have_ready({name for lesson in lessons for name in self.interface_of(lesson).modules})
 
     def run(self, job: Job) -> list[CellRun]:
         """Execute a notebook; see ``Engine.run``."""
@@ -117,6 +116,17 @@ class SplitEngine:
         forbidden = _forbidden_calls(job.lesson)
         progress = self._run(cells, interface, forbidden, job, shared=self.shared)
         return [progress.runs.get(index, _untouched(cell)) for index, cell in enumerate(cells)]
+
+    def _have_ready(self, modules: Set[str]) -> None:
+        """Let the servers import what the lessons have turned out to import on their way."""
+        with self._lock:
+            wanted = sorted(name for name in modules if name not in self._modules and name != "__main__")
+            assert self._student_server is not None
+            assert self._trusted_server is not None
+            for names in _in_pieces(wanted):
+                self._student_server.import_modules(names)
+                self._trusted_server.import_modules(names)
+            self._modules += wanted
 
     def interface_of(self, lesson: Lesson) -> Interface:
         """Return what a lesson's reference solution offers to its tests, recorded once for each version of a lesson.
@@ -314,6 +324,9 @@ class _Server:
             pass
         raise EngineError(f"the {self.kind} process could not be started: {self.last_words()}")
 
+    def import_modules(self, names: Sequence[str]) -> None:
+        self.fork({"modules": list(names)}, [])
+
     def fork(self, task: Mapping[str, Any], descriptors: Sequence[int]) -> int:
         """Fork a process that owns copies of some descriptors; return its process id."""
         with self.lock:
@@ -467,6 +480,12 @@ def imported_modules(lesson: Lesson) -> Iterator[str]:
         for module, names in _FROM_IMPORT.findall(cell.source):
             # ``from package import module`` may name modules; what is none simply fails to import.
             yield from (f"{module}.{name.split()[0]}" for name in names.split(",") if name.split())
+
+
+def _in_pieces(names: Sequence[str], size: int = 1_000) -> Iterator[Sequence[str]]:
+    """Cut a list of module names into pieces that fit a message to a server."""
+    for start in range(0, len(names), size):
+        yield names[start : start + size]
 
 
 def copy_data_files(lesson: Lesson, folder: Path) -> None:

@@ -22,12 +22,14 @@ class Interface:
         imports: names that the reference binds to a library's module or function, as ``module:name``.
         classes: names of the classes whose objects crossed in each test cell, by grade id.
         operations: special methods used on objects in each test cell, as ``Class.__add__(plain)``.
+        modules: what the reference and the tests imported until their end, for the servers to have it ready.
     """
 
     names: dict[str, list[str]] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
     classes: dict[str, list[str]] = field(default_factory=dict)
     operations: dict[str, list[str]] = field(default_factory=dict)
+    modules: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for a file."""
@@ -36,12 +38,14 @@ class Interface:
             "imports": self.imports,
             "classes": self.classes,
             "operations": self.operations,
+            "modules": self.modules,
         }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Interface:
         """Read what ``to_json`` returned."""
-        return cls(**{key: dict(content[key]) for key in ("names", "imports", "classes", "operations")})
+        found = {key: dict(content[key]) for key in ("names", "imports", "classes", "operations")}
+        return cls(**found, modules=list(content["modules"]))
 
     @property
     def all_classes(self) -> tuple[str, ...]:

@@ -96,6 +96,11 @@ class Session:
         found: dict[str, str] = self._ask("bound", names)
         return found
 
+    def modules(self) -> list[str]:
+        """Return the names of the modules that the reference has imported."""
+        found: list[str] = self._ask("modules")
+        return found
+
     def call(self, number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a student's function or class."""
         return self._ask("call", number, args, kwargs)

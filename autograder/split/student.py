@@ -60,6 +60,7 @@ class StudentSide:
         self.commands: dict[str, Callable[..., Any]] = {
             "run": self.run,
             "bound": self.bound,
+            "modules": lambda: sorted(sys.modules),
             "values": self.values,
             "call": self.call,
             "get": lambda number, name: getattr(self.objects[number], name),

@@ -11,6 +11,7 @@ import json
 import linecache
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -85,6 +86,8 @@ class TrustedNotebook:
                 yield {"broken": _state_of(self.session.failure)}
                 return
         recorded = self.session.recorded
+        if recorded is not None:
+            recorded.modules = sorted({*self.session.modules(), *sys.modules})
         yield {"finished": True, "interface": recorded.to_json() if recorded is not None else None}
 
     def _run(self, index: int, cell: PlannedCell) -> dict[str, Any]:
