@@ -134,7 +134,7 @@ def _explain(db_url: str, reason: str) -> str:
         remedy = "It is damaged: put a copy back, or move it away and grade again."
     elif "full" in reason or "No space" in reason:
         remedy = "Make room on its disk, then give the same command again; what is graded is kept and only entered."
-    elif "refused" in reason or "could not" in reason:
+    elif "refused" in reason or "connection" in reason:
         remedy = "Check that the database server is running and may be reached."
     else:
         remedy = "Nothing was lost: what is graded so far is kept, and the same command goes on from there."
@@ -150,7 +150,8 @@ def open_nbgrader(db_url: str) -> Any:
             return Gradebook(db_url)
         except ModuleNotFoundError as error:
             raise GradebookError(
-                f"The gradebook {_shown(db_url)} needs the Python package {error.name!r}, which is not installed."
+                f"The gradebook {_shown(db_url)} needs the Python package {error.name!r}, which is not installed; "
+                "for PostgreSQL: pip install 'psycopg[binary]'."
             ) from error
 
 
