@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 RECORD: Final = ".source-separation-course.json"
 """Lists what an earlier build wrote, with hashes: only that may be replaced."""
 
+CONFIG: Final = "nbgrader_config.py"
+"""Written only where the course has none: an instructor's own configuration is never in the way, nor replaced."""
+
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
@@ -40,6 +43,8 @@ def write_instructor_tree(
     files = instructor_files(project, lessons)
     record_path = course / RECORD
     record: dict[str, str] = json.loads(record_path.read_text("utf-8")) if record_path.is_file() else {}
+    if (course / CONFIG).exists() and file_hash(course / CONFIG) != record.get(CONFIG):
+        del files[CONFIG]
     in_the_way = [
         name
         for name, content in files.items()
@@ -76,5 +81,6 @@ def instructor_files(project: Project, lessons: Sequence[Lesson]) -> dict[str, b
         f"| `{lesson.name}` | {lesson.title} | {lesson.points:g} | {sum(item.points for item in lesson.written):g} |"
         for lesson in lessons
     ]
+    files[CONFIG] = (_TEMPLATES / f"instructor_{CONFIG}").read_bytes()
     files["INSTRUCTOR.md"] = template.substitute(lessons="\n".join(rows), first=lessons[0].name).encode()
     return files

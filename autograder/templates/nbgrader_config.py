@@ -11,5 +11,14 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821 (nbgrader provides 
 
 c.CourseDirectory.root = str(Path(__file__).resolve().parent)
 c.GenerateAssignment.preprocessors = release_steps()
+# `nbgrader autograde` and formgrader's button execute submissions with this project's engine: tests apart from
+# students' code, which is confined. Without the next two settings stock nbgrader does, with your account's rights.
+c.Autograde.sanitize_preprocessors = ["autograder.nbgrader_plugin.RebuildSubmission"]
+c.Autograde.autograde_preprocessors = [
+    "autograder.nbgrader_plugin.ExecuteSubmission",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "autograder.nbgrader_plugin.AskMarker",
+    "nbgrader.preprocessors.AssignLatePenalties",
+]
 # Formgrader shows students' Markdown to a marker who is logged in: nothing in it may run.
 c.HTMLExporter.sanitize_html = True

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 from autograder.engine import Engine
+from autograder.engines import EngineName, make_engine
 from autograder.nbgrader_engine import NbgraderEngine
 
 ENGINES: Final[dict[str, tuple[Callable[[], Engine], frozenset[str]]]] = {
     "nbgrader": (NbgraderEngine, frozenset({"split", "shared"})),
+    "split": (lambda: make_engine(EngineName.SPLIT), frozenset({"split"})),
+    "shared": (lambda: make_engine(EngineName.SHARED), frozenset({"split", "shared"})),
 }
 """Name → how to make one, and which of ``other_course``'s problems it can mark: those that a split between test and
 answer can serve, and those that need both in one interpreter."""

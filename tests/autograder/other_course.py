@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -1005,6 +1005,19 @@ PLOTS = Notebook(
 )
 
 NOTEBOOKS = (LISTS, OBJECTS, SCIENCE, PLOTS)
+
+
+@cache
+def with_problems_for(able: frozenset[str]) -> tuple[Notebook, ...]:
+    """Return the notebooks with only those problems that an engine can mark, where any are left.
+
+    An engine that splits test and answer refuses a lesson with a test that cannot be split.
+    """
+    kept = [
+        replace(one, problems=tuple(problem for problem in one.problems if problem.engine in able)) for one in NOTEBOOKS
+    ]
+    return tuple(one for one in kept if one.problems)
+
 
 FILES = {
     "hw2/course_tools.py": (

@@ -198,6 +198,7 @@ def test_the_instructors_own_files_are_not_overwritten(project, lesson, tmp_path
 def test_stock_nbgrader_releases_and_grades_it(project, lesson, tmp_path):
     """Nothing of the course is installed for this: an honest submission gets full marks from nbgrader alone."""
     write_instructor_tree(project, [lesson], tmp_path)
+    (tmp_path / "nbgrader_config.py").unlink()
     binaries = str(Path(sys.executable).parent)
     environment = {
         **os.environ,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -11,15 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixture_project import REPOSITORY, make_project
 from parity_course import GradebookCell, gradebook_cells, stock
 from small_course import ALL_RIGHT, LESSON, cell, hand_in, submission, write_course
 
 from autograder.course_config import CourseConfig
 from autograder.course_tree import CourseTree
 from autograder.gradebook import quiet_nbgrader, register_lesson
+from autograder.instructor_tree import write_instructor_tree
 from autograder.rebuild import rebuild
+from autograder.source import Lesson
 
-pytestmark = pytest.mark.slow
+TEMPLATES = REPOSITORY / "autograder" / "templates"
 
 CONFIG = """\
 c = get_config()
@@ -76,6 +80,7 @@ def points(course: CourseTree) -> dict[str, dict[str, float | None]]:
     return found
 
 
+@pytest.mark.slow
 def test_nbgraders_own_command_gives_our_marks(course: CourseTree, tmp_path: Path) -> None:
     environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path), "IPYTHONDIR": str(tmp_path)}
     command = [sys.executable, "-m", "nbgrader", "autograde", LESSON]
@@ -87,6 +92,7 @@ def test_nbgraders_own_command_gives_our_marks(course: CourseTree, tmp_path: Pat
     assert [key for key in ids if key] == ["double", "test_double", "triple", "test_triple", "why"]
 
 
+@pytest.mark.slow
 def test_formgraders_button_gives_our_marks(course: CourseTree) -> None:
     from autograder.nbgrader_plugin import close_engines
 
@@ -102,6 +108,7 @@ def test_formgraders_button_gives_our_marks(course: CourseTree) -> None:
     assert points(course) == EXPECTED
 
 
+@pytest.mark.slow
 def test_a_value_that_is_no_score_waits_for_a_person(tmp_path: Path) -> None:
     from autograder.nbgrader_plugin import close_engines
 
@@ -118,3 +125,32 @@ def test_a_value_that_is_no_score_waits_for_a_person(tmp_path: Path) -> None:
             close_engines()
     assert done["success"], done["log"][-3000:]
     assert gradebook_cells(course)["honest", LESSON, LESSON, "test_double"] == GradebookCell(None, True, 3)
+
+
+def steps(root: Path) -> tuple[Any, Any]:
+    config = CourseConfig.read(root)
+    return config.setting("Autograde", "sanitize_preprocessors", None), config.setting(
+        "Autograde", "autograde_preprocessors", None
+    )
+
+
+@pytest.mark.parametrize("template", ["nbgrader_config.py", "instructor_nbgrader_config.py"])
+def test_the_configurations_that_we_write_use_the_plugin(template: str, course: CourseTree) -> None:
+    expected = steps(course.root)
+    shutil.copyfile(TEMPLATES / template, course.root / "nbgrader_config.py")
+    assert expected[0] is not None
+    assert steps(course.root) == expected
+
+
+def test_an_exported_course_has_a_configuration_and_keeps_the_instructors_own(lesson: Lesson, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    for name in ("pyproject.toml", "environment.yml", "LICENSE", "LICENSE-TEXT.md"):
+        shutil.copy(REPOSITORY / name, project.root)
+    new, old = tmp_path / "new", tmp_path / "old"
+    assert "nbgrader_config.py" in write_instructor_tree(project, [lesson], new)
+    assert write_instructor_tree(project, [lesson], new) == []
+    old.mkdir()
+    (old / "nbgrader_config.py").write_text("# mine")
+    assert "nbgrader_config.py" not in write_instructor_tree(project, [lesson], old)
+    assert (old / "nbgrader_config.py").read_text() == "# mine"
+    assert "autograder.nbgrader_plugin.ExecuteSubmission" in (old / "INSTRUCTOR.md").read_text()
