@@ -21,7 +21,7 @@ from .course_tree import CourseTree, Exercise, Lesson, grade_id
 from .gradebook import Mark, Marks, read_marks
 from .intake import Problem, valid_student_id
 from .keys import GradingKey, load_key
-from .notebook_files import read_notebook, write_text
+from .notebook_files import read_kept_notebook, write_text
 from .outcomes import Outcome, Status, answer_cells
 from .verdicts import Standing, load_problems, load_verdict
 
@@ -213,8 +213,12 @@ def _answers(course: CourseTree, lesson: Lesson, student: str) -> dict[str, str]
     path = course.autograded_folder(student, lesson.assignment) / f"{lesson.name}.ipynb"
     if not path.is_file():
         return {}
-    notebook = read_notebook(path)
-    if not any(grade_id(cell) for cell in notebook.cells):
+    try:
+        notebook = read_kept_notebook(path)
+        if not any(grade_id(cell) for cell in notebook.cells):
+            return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # One damaged notebook must not keep the class from its reports; `verify` names it.
         return {}
     return {
         exercise.grade_id: "\n\n".join(
