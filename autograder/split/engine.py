@@ -50,7 +50,6 @@ _ENVIRONMENT: Final = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "NUMBA_NUM_THREADS": "1",
-    "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 _KEPT_VARIABLES: Final = ("COURSE_LIB_CACHE", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "TZ")
@@ -294,6 +293,9 @@ class _Server:
         project = Path(__file__).resolve().parents[2]
         environment = sandbox.clean_environment() | _ENVIRONMENT | {"PYTHONPATH": str(project)}
         environment |= {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        if kind == "student":
+            # The same order of a set in every run. Collisions with the trusted process's hashes must not be planned.
+            environment["PYTHONHASHSEED"] = "0"
         environment["MPLBACKEND"] = "agg" if kind == "trusted" else "module://matplotlib_inline.backend_inline"
         with contextlib.suppress(ImportError):
             from course_lib.data import cache_dir
