@@ -29,6 +29,7 @@ from autograder.cells import (
     stub_line,
 )
 from autograder.names import demo_dependencies, names_of
+from autograder.splittable import find_test_problems
 
 LESSON_NAME = re.compile(r"^(\d\d)_[a-z0-9_]+$")
 _KEY = re.compile(r"^[a-z][a-z0-9_]{0,47}$")
@@ -54,6 +55,7 @@ def find_problems(path: Path, metadata: dict[str, Any], cells: Sequence[Cell]) -
         _check_headings(path, cells),
         _check_hints(path, cells),
         _check_tests(path, cells),
+        find_test_problems(path, cells),
         _check_answers(path, cells),
         _check_written(path, cells),
         _check_python(path, cells),

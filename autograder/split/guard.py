@@ -38,6 +38,9 @@ _UNKNOWN: Final = object()
 _STANDARD_LIBRARY: Final = sys.stdlib_module_names
 _STRING: Final = "<string>"
 
+_harmless: dict[int, Any] = {}
+"""Objects that no exercise forbids, by their id, which they keep as long as they are held here."""
+
 
 class ForbiddenCallError(RuntimeError):
     """The student's code has reached for something that its exercise forbids.
@@ -53,10 +56,12 @@ class GuardedModule(ModuleType):
 
     def __getattribute__(self, name: str) -> Any:
         """Return an attribute of the module, guarded if that is called for."""
+        value = getattr(_module_of(self), name)
+        if id(value) in _harmless:
+            return value
         if name == "__getattribute__":
             return GuardedModule.__getattribute__.__get__(self)
-        value = getattr(_module_of(self), name)
-        if type(value) in _SIMPLE or _guard is None or id(value) in _guard.harmless:
+        if type(value) in _SIMPLE or _guard is None:
             return value
         return _guard.hand_out(value, name, _module_of(self), sys._getframe(1))
 
@@ -145,8 +150,6 @@ class Guard:
         active_exercise: Callable[[], str | None],
     ) -> None:
         """Prepare a guard; see ``install`` for the arguments."""
-        self.harmless: dict[int, Any] = {}
-        """Objects that no exercise forbids, by their id, which they keep as long as they are held here."""
         self._forbidden = {key: frozenset(entries) for key, entries in forbidden_by_exercise.items()}
         self._targets = {
             entry: ".".join(part for part in (CUSTOMARY_NAMES.get(root, root), rest) if part)
@@ -202,7 +205,7 @@ class Guard:
                 if thing is not _UNKNOWN:
                     self._things[entry] = thing
                     break
-        self.harmless.clear()
+        _harmless.clear()
 
     # --- answering ------------------------------------------------------------------------------------------------
 
@@ -213,13 +216,13 @@ class Guard:
         if isinstance(value, ModuleType):
             value = unguarded(value)
             if value.__name__.partition(".")[0] not in self.packages:
-                self.harmless[id(value)] = value
+                _harmless[id(value)] = value
                 return value
             return value if self._is_library(frame) else self.guarded(value)
         entries = self._entries_of(value, f"{module.__name__}.{name}")
         if not entries:
             if callable(value):
-                self.harmless[id(value)] = value
+                _harmless[id(value)] = value
             return value
         return self._hand_out_forbidden(value, entries, f"{module.__name__}.{name}", frame)
 

@@ -219,6 +219,113 @@ def test_refused_with_its_place(tmp_path, old, new, place, message):
     assert any(message in p and p.startswith(f"{line} ") for p in problems), f"line {line}:\n" + "\n".join(problems)
 
 
+_DRAW = 'random_samples = check.hidden_inputs("energy").standard_normal(1001)'
+_REMEDY = 'use check.hidden_inputs("energy")'
+
+GENERATORS = [
+    "np.random.default_rng(101).standard_normal(1001)",
+    "np.random.default_rng(seed=5).standard_normal(1001)",
+    "np.random.default_rng().standard_normal(1001)",
+    "np.random.RandomState(3).randn(1001)",
+    "np.random.randn(1001)",
+    "np.random.seed(4)",
+    "__import__('x'), default_rng(3)",
+    "random.Random(4).random()",
+    "random.random()",
+    "torch.manual_seed(4)",
+    "torch.randn(1001)",
+]
+
+
+@pytest.mark.parametrize("draw", GENERATORS)
+def test_hidden_tests_draw_from_no_public_seed(tmp_path, draw):
+    source = changed(_DRAW, f"random_samples = {draw}")
+    line = source[: source.index("random_samples = ")].count("\n") + 1
+    problems = problems_of(tmp_path, source)
+    assert any(p.startswith(f"{line} [energy]") and "hidden tests draw" in p and _REMEDY in p for p in problems)
+
+
+def test_a_public_generator_may_not_be_made_outside_and_used_inside(tmp_path):
+    inside = changed(_DRAW, "random_samples = rng.standard_normal(1001)")
+    for old in ("ramp = np.arange(8.0)\n", "check.close(energy(ramp), 140.0"):
+        source = inside.replace(old, "rng = np.random.default_rng(7)\n" + old, 1)
+        assert any("`rng`, whose seed is public" in p for p in problems_of(tmp_path, source))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        "np.random.default_rng(int(check.hidden_inputs('energy').integers(9))).standard_normal(1001)",
+        "np.random.Generator(check.hidden_inputs('energy').bit_generator).standard_normal(1001)",
+        "np.zeros(1001)",
+    ],
+)
+def test_other_inputs_are_an_authors_own_choice(tmp_path, draw):
+    path = tmp_path / FIXTURE.name
+    path.write_text(changed(_DRAW, f"random_samples = {draw}"), "utf-8")
+    read_lesson(path)
+
+
+def test_visible_tests_may_draw_as_they_like_and_so_may_lessons_without_check(tmp_path):
+    path = tmp_path / FIXTURE.name
+    visible = "check.close(energy(ramp), 140.0"
+    path.write_text(changed(visible, "_seen = np.random.default_rng(1).random(3)\n" + visible), "utf-8")
+    read_lesson(path)
+    without = changed("from course_lib import check\n", "").replace(' forbid="np.linalg.norm np.vdot"', "")
+    without = without.replace("check.close(", "np.testing.assert_allclose(").replace("name=", "err_msg=")
+    path.write_text(without.replace(_DRAW, "random_samples = np.random.default_rng(1).random(3)"), "utf-8")
+    read_lesson(path)
+
+
+VISIBLE = 'check.close(energy(ramp), 140.0, name="energy of the ramp")'
+
+UNSPLITTABLE = [
+    ("get_ipython().run_cell('1')", "uses get_ipython or a magic"),
+    ("energy(globals()['ramp'])", "uses globals()"),
+    ("def inner():\n    return locals()", "uses locals()"),
+    ("import __main__", "uses __main__"),
+    ("import sys\nsys.modules['__main__'].energy", "uses __main__"),
+    ("energy(rampp)", "reads `rampp`, which no cell before binds"),
+    ("energy(picture)", "reads `picture`, which no cell before binds"),
+    ("np.sum = max", "changes `np.sum`"),
+    ("energy.calls = 0", "changes `energy.calls`"),
+    ("del np.sum", "changes `np.sum`"),
+    ("setattr(np, 'sum', max)", "changes `np`"),
+    ("from unittest import mock\nwith mock.patch('numpy.sum'):\n    energy(ramp)", "uses mock.patch"),
+    ("with open('data.txt') as file:\n    energy(file)", "open file or a lock"),
+    ("energy(open('data.txt'))", "open file or a lock"),
+    ("import threading\nenergy(threading.Lock())", "open file or a lock"),
+    ("energy(np)", "hands the answer the module `np`"),
+    ("check.hidden_inputs('level_db')", "stands in the test of another exercise"),
+]
+
+
+@pytest.mark.parametrize(("code", "message"), UNSPLITTABLE, ids=[code[:30] for code, _ in UNSPLITTABLE])
+def test_tests_that_two_processes_cannot_share_are_refused_with_their_place(tmp_path, code, message):
+    source = changed(VISIBLE, f"{VISIBLE}\n{code}")
+    line = source[: source.index(VISIBLE)].count("\n") + 2
+    problems = problems_of(tmp_path, source)
+    wanted = range(line, line + 1 + code.count("\n"))
+    assert any(message in p and "[energy]" in p and int(p.split()[0]) in wanted for p in problems), problems
+
+
+def test_a_global_that_the_answer_reads_is_not_set_by_its_test(tmp_path):
+    visible = "check.close(level_db(np.full(10, 2.0)), 10 * np.log10(2)"
+    source = changed(visible, "reference_power = 1.0\n" + visible)
+    assert any("sets `reference_power`, which the answer reads" in p for p in problems_of(tmp_path, source))
+
+
+def test_ordinary_test_code_is_left_alone(tmp_path):
+    code = (
+        "import inspect\n_seen = []\ndef _note(x):\n    _seen.append(x)\n    return x\n"
+        "class _Box:\n    pass\n_box = _Box()\n_box.value = energy(_note(ramp))\n"
+        "print(inspect.getsource(energy), [k for k in _seen])\n_copy = ramp.copy()\n_copy[0] = 1.0"
+    )
+    path = tmp_path / FIXTURE.name
+    path.write_text(changed(VISIBLE, f"{VISIBLE}\n{code}"), "utf-8")
+    read_lesson(path)
+
+
 def test_missing_hidden_or_visible_tests_are_refused(tmp_path):
     source = FIXTURE.read_text("utf-8")
     begin, end = source.index("### BEGIN HIDDEN"), source.index("### END HIDDEN TESTS\n")

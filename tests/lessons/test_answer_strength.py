@@ -1,17 +1,25 @@
-"""How strong a lesson's tests are: right answers in other words keep full marks, every known mistake loses them."""
+"""How strong a lesson's tests are: right answers in other words keep full marks, every known mistake loses them.
+
+Both must hold whatever secret the hidden inputs are drawn from, and an answer that remembers the inputs of one secret
+must fail under another.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from types import ModuleType
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 from lesson_sources import ANSWERS, LESSON_NAMES, PROJECT, lesson, runner
 
 from autograder.cells import read_cells
 from autograder.sample_class import read_student
+from course_lib.check.hidden import SECRET_VARIABLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::RuntimeWarning:<")]
 
@@ -92,3 +100,70 @@ def test_hidden_tests_find_what_visible_ones_let_pass(name: str) -> None:
     outcomes = {c: runner(name).run(c.key, c.source) for c in of("wrong") if c.lesson == name}
     decided_by_hidden = {candidate.key for candidate, outcome in outcomes.items() if outcome.hidden}
     assert len(decided_by_hidden) >= len(lesson(name).exercises) // 2
+
+
+SECRETS = ("5ec7e7" * 8, "0" * 63 + "1")
+
+
+@pytest.fixture(autouse=True)
+def public_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SECRET_VARIABLE, raising=False)
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=("a secret", "another secret"))
+@pytest.mark.parametrize("name", LESSON_NAMES)
+def test_every_verdict_is_the_same_under_any_secret(name: str, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SECRET_VARIABLE, secret)
+    for exercise in lesson(name).exercises:
+        assert runner(name).run(exercise.key).passed
+    for candidate in candidates():
+        if candidate.lesson == name:
+            outcome = runner(name).run(candidate.key, candidate.source)
+            assert outcome.passed == (candidate.verdict == "right"), f"{candidate}: {outcome.message}"
+
+
+def remembered(value: Any) -> object:
+    """Return what tells one argument from another: its numbers and their type."""
+    if isinstance(value, (list, tuple)):
+        return tuple(map(remembered, value))
+    array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    return type(value).__name__, str(array.dtype), array.shape, array.tobytes()
+
+
+RECORDING = """
+import {store}
+_{function} = {function}
+def {function}(*arguments):
+    key = tuple(map({store}.remembered, arguments))
+    {store}.table[key] = result = _{function}(*arguments)
+    return result
+"""
+RECITING = """
+import {store}
+def {function}(*arguments):
+    return {store}.table[tuple(map({store}.remembered, arguments))]
+"""
+NEEDS_ITS_INPUTS = {"convolve_with_torch"}
+"""Exercises whose right answer cannot be recited at all: a remembered tensor carries no gradient."""
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [(name, exercise.key) for name in LESSON_NAMES for exercise in lesson(name).exercises]
+)
+def test_a_memorised_answer_fails_under_another_secret(name: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ModuleType("what_was_remembered")
+    store.table, store.remembered = {}, remembered  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, store.__name__, store)
+    words = {"store": store.__name__, "function": key}
+    answer = lesson(name).exercise(key).answer + RECORDING.format(**words)
+    # The refusal of forbidden calls reads the answer's source and is not what is tried here.
+    monkeypatch.setattr("course_lib.check.forbids", lambda *_: None)
+    assert runner(name).run(key, answer).passed, "while it is being recorded"
+    recited = RECITING.format(**words)
+    if key not in NEEDS_ITS_INPUTS:
+        assert runner(name).run(key, recited).passed, "under the secret whose inputs it remembers"
+    for secret in SECRETS:
+        monkeypatch.setenv(SECRET_VARIABLE, secret)
+        outcome = runner(name).run(key, recited)
+        assert not outcome.passed
+        assert outcome.hidden or key in NEEDS_ITS_INPUTS, "the visible inputs are the same under every secret"
