@@ -230,7 +230,14 @@ def graded_class(attacks: Sequence[Attack], *, user: int | None, archives: dict[
         time.sleep(0.3)
         result.heard = list(listener.heard)
         result.left = traces(token, arena)
-        result.changed = [name for name in watched if tree_digest(arena.course / name) != before[name]]
+        # Grading keeps what came in archives under submitted/, so only what was there before must be as it was.
+        after = {name: tree_digest(arena.course / name) for name in watched}
+        result.changed = [
+            f"{name}/{path}"
+            for name in watched
+            for path, digest in before[name].items()
+            if after[name].get(path) != digest
+        ]
         yield result
         remove_traces(result.left)
     finally:

@@ -40,6 +40,7 @@ SETUP: Final = """\
 from pathlib import Path
 
 import numpy as np
+from numpy.testing import *
 
 samples = np.array([float(word) for word in Path("data/samples.txt").read_text().split()])"""
 
@@ -60,6 +61,7 @@ STUBS: Final = {
     "why": "YOUR ANSWER HERE",
     "scale": _stub("def scale(x):", 1),
     "Gain": 'raise NotImplementedError("Exercise 2.2: not written yet")',
+    "largest": 'def largest():\n    raise NotImplementedError("Exercise 2.3: not written yet")',
 }
 
 RIGHT: Final = {
@@ -99,6 +101,7 @@ class Gain(torch.nn.Module):
 
     def forward(self, x):
         return self.factor * x""",
+    "largest": "def largest():\n    return torch.iinfo(torch.int16).max",
 }
 
 WRONG: Final = {
@@ -116,6 +119,7 @@ class Counter:
     "near": "def near(x):\n    return -1.0",
     "minimise": "def minimise(function):\n    return function(0.0)",
     "scale": "def scale(x):\n    return torch.zeros_like(x)",
+    "largest": "def largest():\n    return 0",
 }
 
 # The hidden parts name the canary in every message, so that a message that reaches a student is caught.
@@ -131,7 +135,7 @@ for hidden_number in [0, *(random.randrange(10**6, 10**9) for _ in range(3))]:
 assert double("ab") == "abab", "{SOURCE_CANARY}"
 ### END HIDDEN TESTS""",
     "smooth": f"""\
-np.testing.assert_allclose(smooth(np.array([1.0, 3.0])), [2.0])
+assert_allclose(smooth(np.array([1.0, 3.0])), [2.0])
 ### BEGIN HIDDEN TESTS
 import math
 
@@ -139,7 +143,7 @@ hidden_rng = np.random.default_rng()
 for hidden_length in (2, 5, 64):
     hidden_x = hidden_rng.standard_normal(hidden_length)
     hidden_expected = 0.5 * hidden_x[:-1] + 0.5 * hidden_x[1:]
-    np.testing.assert_allclose(smooth(hidden_x), hidden_expected, rtol=1e-9, err_msg="{SOURCE_CANARY}")
+    assert_allclose(smooth(hidden_x), hidden_expected, rtol=1e-9, err_msg="{SOURCE_CANARY}")
     assert np.allclose(smooth(hidden_x), hidden_expected), "{SOURCE_CANARY}"
     assert math.isclose(smooth(hidden_x)[0], hidden_expected[0]), "{SOURCE_CANARY}"
 assert isinstance(smooth(samples), np.ndarray)
@@ -211,16 +215,21 @@ hidden_expected = 2 * hidden_x
 assert torch.allclose(gain(hidden_x), hidden_expected), "{SOURCE_CANARY}"
 assert sorted(gain.state_dict()) == ["factor"], "{SOURCE_CANARY}"
 ### END HIDDEN TESTS""",
+    "largest": f"""\
+assert largest() == 2**15 - 1
+### BEGIN HIDDEN TESTS
+assert largest() == torch.iinfo(torch.int16).max, "{SOURCE_CANARY}"
+### END HIDDEN TESTS""",
 }
 
 POINTS: Final = {
     "double": 3.0, "smooth": 2.0, "Counter": 2.0, "numbers": 2.0, "answer": 1.0, "near": 4.0, "minimise": 2.0,
-    "why": 2.0, "scale": 2.0, "Gain": 2.0,
+    "why": 2.0, "scale": 2.0, "Gain": 2.0, "largest": 1.0,
 }  # fmt: skip
 
 EXERCISES: Final = {
     LESSON: ("double", "smooth", "Counter", "numbers", "answer", "near", "minimise", "why"),
-    TENSORS: ("scale", "Gain"),
+    TENSORS: ("scale", "Gain", "largest"),
 }
 
 _KERNEL: Final = {"name": "python3", "display_name": "Python 3", "language": "python"}

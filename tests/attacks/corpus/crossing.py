@@ -260,7 +260,184 @@ def minimise(function):
     ),
 ]
 
+# What these know about the grader's own code in the student's process is what anybody can read in the repository.
+INSIDERS = [
+    lies(
+        "names-a-pleasing-class",
+        Threat.KERNEL_MESSAGES,
+        "Have the test call a class of its own process",
+        """
+        from autograder.split import student
+        class Wanted:
+            pass
+        original = student.importable_name
+        places = "torch.utils._config_module:unittest.mock._ANY"
+        student.importable_name = lambda thing: places if thing is Wanted else original(thing)
+        largest = Wanted
+        """,
+        key="largest",
+        status="failed|refused|error|crashed",
+    ),
+    lies(
+        "names-a-program-starter",
+        Threat.KERNEL_MESSAGES,
+        "Have the test start a program in its own process",
+        """
+        from autograder.split import student
+        class Wanted:
+            pass
+        original = student.importable_name
+        places = "torch._strobelight.cli_function_profiler:subprocess.Popen"
+        student.importable_name = lambda thing: places if thing is Wanted else original(thing)
+        scale = Wanted
+        """,
+        key="scale",
+        status="failed|refused|error|crashed",
+    ),
+    lies(
+        "names-a-file-opener",
+        Threat.KERNEL_MESSAGES,
+        "Have the test open a file in its own process",
+        """
+        from autograder.split import student
+        class Wanted:
+            pass
+        original = student.importable_name
+        student.importable_name = lambda thing: "builtins:open" if thing is Wanted else original(thing)
+        double = Wanted
+        """,
+        status="failed|refused|error|crashed",
+    ),
+    lies(
+        "answers-for-other-names",
+        Threat.KERNEL_MESSAGES,
+        "Bind names in the test's process that are no answers",
+        """
+        import gc
+        from autograder.split.student import StudentSide
+        for side in gc.get_objects():
+            if type(side) is StudentSide:
+                values = side.commands["values"]
+                names = ("np", "abs", "all", "list", "points", "isinstance", "assert_allclose")
+                more = {name: ("value", lambda *a, **k: True) for name in names}
+                side.commands["values"] = lambda names: {**values(names), **more}
+        def double(x):
+            return x
+        """,
+        status="failed|refused|error|crashed",
+    ),
+    lies(
+        "answers-with-any-error",
+        Threat.KERNEL_MESSAGES,
+        "Raise errors in the test's process that end it with success",
+        """
+        import gc
+        from autograder.split.student import StudentSide
+        kinds = ["builtins." + name for name in ("SystemExit", "KeyboardInterrupt", "GeneratorExit", "StopIteration")]
+        described = {"types": kinds, "text": "0", "args": [0], "places": ["x"] * 10**5}
+        for side in gc.get_objects():
+            if type(side) is StudentSide:
+                side._described_error = lambda error: described
+        def double(x):
+            raise ValueError
+        """,
+        status="failed|refused|error|crashed",
+    ),
+    lies(
+        "answers-with-stop",
+        Threat.KERNEL_MESSAGES,
+        "End the test's loops with a forged end of an iteration",
+        """
+        import gc
+        from autograder.split import student
+        encode = student.encode
+        def forged(reply, *rest):
+            return encode({"stop": None} if "value" in reply and reply["value"] == 4242 else reply, *rest)
+        student.encode = forged
+        def double(x):
+            return 4242
+        """,
+        status="failed|refused|error|crashed",
+        wrecks=True,
+    ),
+    lies(
+        "answers-with-changes",
+        Threat.KERNEL_MESSAGES,
+        "Change more than the arguments, in kind and in number",
+        """
+        from autograder.split import student
+        encode = student.encode
+        def forged(reply, *rest):
+            changes = [[index, np.zeros(3)] for index in range(-5, 5)] + [[0, "text"], [0, None], "x", [10**30, 1]]
+            more = {"changed": changes, "graph": {"number": 1, "outputs": [0]}, "warned": [["x"]]}
+            return encode({**reply, **more}, *rest)
+        student.encode = forged
+        def smooth(x):
+            return np.zeros(len(x) - 1)
+        """,
+        key="smooth",
+        status="failed|refused|error|crashed",
+        wrecks=True,
+    ),
+    lies(
+        "prints-past-the-limit",
+        Threat.GIGANTIC_OUTPUT,
+        "Print without the limit of one's own process",
+        """
+        from autograder.split import student
+        encode = student.encode
+        student.encode = lambda reply, *rest: encode({**reply, "printed": [["stdout", "y" * 10**6]] * 20}, *rest)
+        def double(x):
+            return x
+        """,
+        status="failed|refused|error|crashed|timed out|out of memory",
+        wrecks=True,
+    ),
+    lies(
+        "hands-over-a-million-functions",
+        Threat.MEMORY_GROWN,
+        "Have the test's process make a million proxies",
+        "def double(x):\n    return [(lambda: 0) for _ in range(10**6)]",
+        status="failed|refused|timed out|out of memory|crashed",
+    ),
+    lies(
+        "hands-over-classes",
+        Threat.MEMORY_GROWN,
+        "Have the test's process make a hundred thousand classes",
+        "def double(x):\n    return [type('C', (), {}) for _ in range(10**5)]",
+        status="failed|refused|timed out|out of memory|crashed",
+    ),
+    lies(
+        "unpatches-the-guards",
+        Threat.CALLS_REFERENCE,
+        "Take the grader's own objects apart in one's own process",
+        """
+        import gc, sys
+        for name in [name for name in sys.modules if name.startswith("autograder")]:
+            for key, value in list(vars(sys.modules[name]).items()):
+                if callable(value) and not isinstance(value, type):
+                    setattr(sys.modules[name], key, lambda *arguments, **options: None)
+        def double(x):
+            return x
+        """,
+        status="failed|refused|error|crashed|timed out",
+        wrecks=True,
+    ),
+]
+
 EXCEPTIONS = [
+    lies(
+        "check-failed-of-ones-own",
+        Threat.HIDDEN_IN_FEEDBACK,
+        "Send hidden inputs home in a teaching message",
+        """
+        def double(x):
+            from course_lib.check import CheckFailed
+            if x not in (2, -3):
+                raise CheckFailed(f"line 3 of this cell: {x} was asked for")
+            return 2 * x
+        """,
+    ),
     lies(
         "exception-that-lies",
         Threat.LYING_EXCEPTIONS,
@@ -371,4 +548,4 @@ EXCEPTIONS = [
     ),
 ]
 
-ATTACKS = [*MESSAGES, *CALLBACKS, *EXCEPTIONS]
+ATTACKS = [*MESSAGES, *CALLBACKS, *INSIDERS, *EXCEPTIONS]

@@ -125,6 +125,37 @@ PATCHES = [
         key="smooth",
     ),
     fake(
+        "star-import-shadowed",
+        Threat.PATCHED_TESTING,
+        "Bind names that a given cell imports with a star",
+        """
+        def pleasing(*arguments, **options):
+            return True
+        assert_allclose = assert_equal = assert_array_equal = assert_almost_equal = pleasing
+        abs = all = isinstance = list = math = np = pleasing
+        """,
+        key="near",
+        wrecks=True,
+    ),
+    lies(
+        "star-import-shadowed-by-an-answer",
+        Threat.PATCHED_TESTING,
+        "Bind the name of the test's own comparison beside the answer",
+        """
+        class Everything:
+            allclose = isclose = lambda self, *arguments, **options: True
+            ndarray = object
+
+        def assert_allclose(*arguments, **options):
+            return None
+
+        def smooth(x):
+            return np.zeros(len(x) - 1)
+        """,
+        key="smooth",
+        wrecks=True,
+    ),
+    fake(
         "numpy-testing-code-replaced",
         Threat.PATCHED_TESTING,
         "Replace the very code of assert_allclose",

@@ -17,6 +17,15 @@ import os, signal, subprocess, sys
 sleep = "import signal, time; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]; time.sleep(600)"
 """
 
+AGAIN = """\
+import os, time
+end = time.monotonic() + 60
+while time.monotonic() < end:
+    if os.fork():
+        os._exit(0)
+    time.sleep(0.05)
+"""
+
 LIBC = """\
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
@@ -68,20 +77,15 @@ def double(x):
         def double(x):
             os.fork()
             return x
-        """, status="failed|crashed|timed out|refused",
+        """, status="failed|crashed|timed out|refused", wrecks=True,
     ),
     lies(
         "forked-in-the-cell", Threat.OUTLIVING, "Have two processes where there was one",
-        "import os\nos.fork()\ndef double(x):\n    return x", status="failed|crashed|timed out|refused",
+        "import os\nos.fork()\ndef double(x):\n    return x", status="failed|crashed|timed out|refused", wrecks=True,
     ),
     does(
         "respawning", Threat.OUTLIVING, "Start again whenever killed",
-        """
-        import subprocess, sys
-        again = "import os, time; end = time.monotonic() + 60\nwhile time.monotonic() < end:\n"
-        again += "    if os.fork(): os._exit(0)\n    time.sleep(0.05)"
-        subprocess.Popen([sys.executable, "-c", again, "@TOKEN@"], start_new_session=True)
-        """,
+        f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {AGAIN!r}, '@TOKEN@'], process_group=0)",
     ),
     does(
         "kills-everybody", Threat.SIGNALS_TO_OTHERS, "Kill the parent, the group and every process there is",

@@ -88,11 +88,12 @@ ATTACKS = [
         def double(x):
             blocks = [np.ones(2**23) for _ in range(64)]
             return "BREACH: 4 GiB"
-        """, status="out of memory|crashed",
+        """, status="out of memory|crashed|timed out",
     ),
     lies(
         "memory-touched-at-once", Threat.MEMORY_TOUCHED, "Use up the machine's memory in the answer cell",
-        "blocks = [np.ones(2**23) for _ in range(64)]\nprint('BREACH: 4 GiB')", status="out of memory|crashed",
+        "blocks = [np.ones(2**23) for _ in range(64)]\nprint('BREACH: 4 GiB')",
+        status="out of memory|crashed|timed out",
     ),
     lies(
         "memory-by-children", Threat.MEMORY_TOUCHED, "Use up the machine's memory with many processes",
@@ -191,23 +192,23 @@ ATTACKS = [
         full_marks() | {"test_double": ANYTHING},
     ),
     does(
-        "many-lines", Threat.GIGANTIC_OUTPUT, "Print a million short lines",
-        "import sys\nfor n in range(10**6):\n    sys.stdout.write('y\\n')",
+        "many-lines", Threat.GIGANTIC_OUTPUT, "Print a hundred thousand short lines",
+        "import sys\nfor n in range(10**5):\n    sys.stdout.write('y\\n')",
     ),
     does(
-        "thousands-of-displays", Threat.MANY_DISPLAYS, "Display ten thousand figures",
+        "thousands-of-displays", Threat.MANY_DISPLAYS, "Display two thousand figures",
         """
         from IPython.display import HTML, display
-        for number in range(10**4):
+        for number in range(2000):
             display(HTML(f"<p>{number}</p>"))
         """,
     ),
     does(
-        "large-displays", Threat.MANY_DISPLAYS, "Display pictures of 10 MB",
+        "large-displays", Threat.MANY_DISPLAYS, "Display pictures of megabytes",
         """
         from IPython.display import Image, display
         for number in range(20):
-            display(Image(data=b"\\x89PNG\\r\\n\\x1a\\n" + bytes(10**7), format="png"))
+            display(Image(data=b"\\x89PNG\\r\\n\\x1a\\n" + bytes(10**6), format="png"))
         """,
     ),
     does(
