@@ -185,8 +185,9 @@ def _check_places(test: _Test) -> Iterator[Problem]:
 def _is_main_module(node: ast.AST) -> bool:
     if isinstance(node, ast.Import):
         return any(alias.name == "__main__" for alias in node.names)
-    is_lookup = isinstance(node, ast.Subscript) and _dotted(node.value) == "sys.modules"
-    return is_lookup and isinstance(node.slice, ast.Constant) and node.slice.value == "__main__"
+    if not isinstance(node, ast.Subscript) or _dotted(node.value) != "sys.modules":
+        return False
+    return isinstance(node.slice, ast.Constant) and node.slice.value == "__main__"
 
 
 def _check_shared_state(test: _Test) -> Iterator[Problem]:

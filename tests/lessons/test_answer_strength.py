@@ -18,6 +18,7 @@ import pytest
 from lesson_sources import ANSWERS, LESSON_NAMES, PROJECT, lesson, runner
 
 from autograder.cells import read_cells
+from autograder.forbidden import find_forbidden
 from autograder.sample_class import read_student
 from course_lib.check.hidden import SECRET_VARIABLE
 
@@ -120,6 +121,16 @@ def test_every_verdict_is_the_same_under_any_secret(name: str, secret: str, monk
         if candidate.lesson == name:
             outcome = runner(name).run(candidate.key, candidate.source)
             assert outcome.passed == (candidate.verdict == "right"), f"{candidate}: {outcome.message}"
+
+
+@pytest.mark.parametrize("candidate", candidates(), ids=str)
+def test_the_grader_refuses_what_the_visible_check_refuses(candidate: Candidate) -> None:
+    """A learner must never be refused something that the lesson's own check has let pass."""
+    exercise = lesson(candidate.lesson).exercise(candidate.key)
+    given = [cell.source for cell in lesson(candidate.lesson).cells if cell.is_code and not cell.key]
+    uses = find_forbidden([("answer", candidate.source)], [], exercise.forbid, given, names={candidate.key})
+    refused = "this exercise forbids" in runner(candidate.lesson).run(candidate.key, candidate.source).message
+    assert bool(uses) == refused
 
 
 def remembered(value: Any) -> object:
