@@ -92,6 +92,7 @@ def grade_class(
     Raises:
         GradebookError: if the gradebook cannot be used at all.
         CourseBusyError: if another run is grading this course.
+        EngineError: if the engine can grade none of the lessons that are due.
         GradingKeyError: if the course's key cannot be used.
     """
     started = time.monotonic()
@@ -177,6 +178,7 @@ class _Work:
                     to_book.append((submission, verdict))
             on_done(submission.student)
         self._book(to_book, run.booked)
+        due = self._gradable(due)
         with ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="grade") as pool:
             finished: SimpleQueue[Future[Verdict]] = SimpleQueue()
             running = {pool.submit(self._grade, submission): (submission, kept) for submission, kept in due}
@@ -220,11 +222,38 @@ class _Work:
             else:
                 yield candidates[0]
 
+    def _gradable(self, due: list[tuple[Submission, KeptVerdict]]) -> list[tuple[Submission, KeptVerdict]]:
+        """Make the engine ready, and leave out the lessons that it cannot grade.
+
+        Raises:
+            EngineError: if it can grade none of them.
+        """
+        lessons = list(dict.fromkeys(submission.lesson for submission, _ in due))
+        refused: dict[Lesson, EngineError] = {}
+        try:
+            if lessons:
+                self.engine.prepare(lessons)
+        except EngineError as error:
+            if len(lessons) == 1:
+                raise
+            for lesson in lessons:
+                try:
+                    self.engine.prepare([lesson])
+                except EngineError as its_own:
+                    refused[lesson] = its_own
+            if len(refused) == len(lessons):
+                raise error
+        for submission, _ in due:
+            if submission.lesson in refused:
+                self._problem(submission, str(refused[submission.lesson]))
+        return [(submission, kept) for submission, kept in due if submission.lesson not in refused]
+
     def _is_current(self, submission: Submission, verdict: Verdict) -> bool:
         """Say whether a verdict is of exactly this submission, and need not be made anew."""
         if verdict.fingerprints != fingerprints(submission, self.engine.identity, self.limits, self.key):
             return False
-        if verdict.warnings != tuple(self.engine.warnings):
+        # The engine may find out more about a lesson while it grades; what it says of all is said from the start.
+        if not set(self.engine.warnings) <= set(verdict.warnings):
             return False
         if self.regrade_since is not None and verdict.finished < self.regrade_since:
             return False

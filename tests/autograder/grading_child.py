@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from autograder import files, grading
 from autograder.booking import GradebookWriter
-from autograder.course_tree import CourseTree
+from autograder.course_tree import CourseTree, Lesson
 from autograder.engine import CellRun, CellState, Job, Limits
 from autograder.grading import GradingRun, grade_class
 from autograder.intake import collect
@@ -28,6 +29,9 @@ class JournalEngine:
     def __init__(self, journal: Path, seconds: float = 0.01) -> None:
         self.journal = journal
         self.seconds = seconds
+
+    def prepare(self, _lessons: Sequence[Lesson]) -> None:
+        """It needs nothing."""
 
     def close(self) -> None:
         """It keeps nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,13 @@ from nbformat import NotebookNode
 from nbgrader.utils import determine_grade
 from small_course import ALL_RIGHT, DOUBLE_RIGHT, LESSON, TRIPLE_RIGHT, cell, hand_in, submission, write_course
 
-from autograder.course_tree import CourseTree, grade_id
+from autograder.course_tree import CourseTree, Lesson, grade_id
 from autograder.engine import CellRun, CellState, EngineError, Job, Limits
 from autograder.gradebook import GradebookError, quiet_nbgrader, read_marks
 from autograder.grading import GradingRun, grade_class
 from autograder.intake import collect
-from autograder.nbgrader_engine import NbgraderEngine
 from autograder.keys import load_key
+from autograder.nbgrader_engine import NbgraderEngine
 from autograder.verdicts import Standing, load_verdict
 
 LIMITS = Limits(cell_seconds=2, total_seconds=60)
@@ -150,6 +150,9 @@ class ScriptedEngine:
 
     identity = "scripted/1"
     warnings: tuple[str, ...] = ()
+
+    def prepare(self, _lessons: Sequence[Lesson]) -> None:
+        """It needs nothing."""
 
     def close(self) -> None:
         """It keeps nothing."""
@@ -343,3 +346,24 @@ def test_stock_nbgrader_can_still_autograde_the_course(graded: tuple[CourseTree,
         preprocessors = [one for one in Autograde().autograde_preprocessors if one.__name__ != "Execute"]
         Autograde(coursedir=directory, log=log, force=True, autograde_preprocessors=preprocessors).start()
     assert (course.autograded / "right" / LESSON / f"{LESSON}.ipynb").is_file()
+
+
+def test_a_lesson_that_the_engine_cannot_grade_stops_only_itself(course: CourseTree, tmp_path: Path) -> None:
+    class Refuses(ScriptedEngine):
+        def prepare(self, lessons: Sequence[Lesson]) -> None:
+            if any(lesson.assignment == LESSON for lesson in lessons):
+                raise EngineError("its tests cannot be split")
+
+    with pytest.raises(EngineError, match="cannot be split"):
+        run_grading(course, Refuses())
+    other = write_course(tmp_path / "other")
+    (other.root / "source" / LESSON).rename(course.root / "source" / "02_other")
+    (other.root / "release" / LESSON).rename(course.root / "release" / "02_other")
+    both = CourseTree.open(course.root)
+    path = course.submitted / "student0" / "02_other" / f"{LESSON}.ipynb"
+    path.parent.mkdir()
+    path.write_text(json.dumps(answers()))
+    run = run_grading(both, Refuses())
+    assert [(one.student, one.assignment) for one in run.graded] == [("student0", "02_other")]
+    assert {one.reason for one in run.problems} == {"its tests cannot be split"}
+    assert len(run.problems) == 6

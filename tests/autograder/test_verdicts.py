@@ -203,8 +203,11 @@ def test_another_key_means_grading_again_and_is_named_as_the_cause(course: Cours
 def test_a_warning_of_the_engine_stands_in_every_report(course: CourseTree) -> None:
     report = gather(course, course.default_database)
     assert report.warnings == ("These marks can be forged.",)
-    run = run_grading(course, type("Safe", (MeasuringEngine,), {"warnings": ()})())
-    assert len(run.graded) == 3, "marks that may no longer be warned of are made anew"
+    assert len(run_grading(course, MeasuringEngine()).unchanged) == 3
+    said = type("Says", (MeasuringEngine,), {"warnings": ("These marks can be forged.", "And more.")})()
+    assert len(run_grading(course, said).graded) == 3, "marks about which there is more to say are made anew"
+    safe = type("Safe", (MeasuringEngine,), {"warnings": (), "identity": "safe/1"})()
+    assert len(run_grading(course, safe).graded) == 3
     assert gather(course, course.default_database).warnings == ()
 
 
