@@ -625,6 +625,9 @@ class _Encoder:
             self.refuse_size()
         if count:
             dense = data.resolve_conj().resolve_neg().contiguous().reshape(-1)
+            if dense.stride(0) != 1:
+                # A single expanded number counts as contiguous, and cannot be viewed as bytes all the same.
+                dense = dense.clone(memory_format=torch.contiguous_format)
             self.pieces.append(dense.view(torch.uint8).numpy())
 
     # References

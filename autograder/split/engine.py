@@ -100,8 +100,10 @@ class SplitEngine:
 
     def prepare(self, lessons: Sequence[Lesson]) -> None:
         """Start the servers with what these lessons import, and find out what their tests need; see ``Engine``."""
+        wanted = {name for lesson in lessons for name in imported_modules(lesson)}
         with self._lock:
-            self._start([name for lesson in lessons for name in imported_modules(lesson)])
+            self._start(sorted(wanted))
+        self._have_ready(wanted)
         if not self.shared:
             self._have_ready({name for lesson in lessons for name in self.interface_of(lesson).modules})
 
@@ -134,7 +136,7 @@ class SplitEngine:
             EngineError: if the reference passes a test in one process and not in two.
         """
         with self._lock:
-            place = lesson.source_path.parents[2] / ".split" / f"{lesson.assignment}-{lesson.name}.json"
+            place = lesson.config.root / ".split" / f"{lesson.assignment}-{lesson.name}.json"
             state = {"lesson": lesson.fingerprint, "engine": self.identity}
             if lesson.fingerprint not in self._interfaces:
                 self._interfaces[lesson.fingerprint] = _kept_interface(place, state)
@@ -259,19 +261,15 @@ class SplitEngine:
         return [path for path in dict.fromkeys(shown) if path.exists()]
 
     def _start(self, modules: Iterable[str]) -> None:
-        """Start the servers, or start them again if a lesson needs more than they have imported."""
-        wanted = [name for name in dict.fromkeys(modules) if name not in self._modules]
-        if self._student_server is not None and not wanted:
+        """Start the servers with some modules imported; what later lessons import is added to the running ones."""
+        if self._student_server is not None:
             return
         if self.sandboxed:
             try:
                 sandbox.probe()
             except sandbox.SandboxUnavailableError as error:
                 raise EngineError(str(error)) from error
-        for server in (self._student_server, self._trusted_server):
-            if server is not None:
-                server.close()
-        self._modules += wanted
+        self._modules = list(dict.fromkeys(modules))
         student = _Server("student")
         trusted = _Server("trusted")
         for server in (student, trusted):

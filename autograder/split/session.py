@@ -20,7 +20,7 @@ from .channel import Channel, ChannelClosedError, DeadlineError, OversizedMessag
 from .codec import MalformedError, Reference, decode, encode
 from .descriptions import CLASS, FUNCTION, ITERATOR, OBJECT, importable_name, lookup
 from .interface import Interface
-from .walking import is_array, is_tensor, mutable_values, replace_tensors, tensors
+from .walking import is_array, is_tensor, mutable_values, replace_leaves, tensors
 
 _MAX_CALLBACK_DEPTH = 20
 _MAX_OBJECTS = 1_000_000
@@ -208,7 +208,8 @@ class Session:
         try:
             reply = {"returned": self.callbacks[number](*args, **kwargs)}
         except Exception as error:
-            reply = {"raised": [_builtin_name(type(error)), str(error)]}
+            args = [arg for arg in error.args if type(arg) in (str, int, float, bool, type(None))]
+            reply = {"raised": [_builtin_name(type(error)), args]}
         finally:
             self.depth -= 1
         self.channel.send(encode(reply, self._to_reference, share=True))
@@ -237,11 +238,9 @@ class Session:
         return self._attach_graph(value, graph, args) if type(graph) is dict else value
 
     def _with_arguments(self, value: Any, arguments: list[Any]) -> Any:
-        if type(value) is _Argument:
-            return arguments[value.index] if value.index < len(arguments) else None
-        if type(value) in (list, tuple) and any(type(item) is _Argument for item in value):
-            return type(value)(self._with_arguments(item, arguments) for item in value)
-        return value
+        if not arguments:
+            return value
+        return replace_leaves(value, lambda one: _argument(one, arguments) if type(one) is _Argument else one)
 
     def _attach_graph(self, value: Any, graph: Mapping[str, Any], args: tuple[Any, ...]) -> Any:
         """Join the student's part of a computation to the graph here, so that ``backward`` runs through both."""
@@ -255,7 +254,7 @@ class Session:
         joined = [found[index] for index in outputs if 0 <= index < len(found)]
         replaced = through_student(self, number, joined, inputs)
         by_identity = {id(old): new for old, new in zip(joined, replaced, strict=True)}
-        return replace_tensors(value, lambda one: by_identity.get(id(one), one))
+        return replace_leaves(value, lambda one: by_identity.get(id(one), one))
 
     # References
 
@@ -379,6 +378,10 @@ class _Argument:
 
     def __init__(self, index: int) -> None:
         self.index = index
+
+
+def _argument(handed_back: _Argument, arguments: list[Any]) -> Any:
+    return arguments[handed_back.index] if handed_back.index < len(arguments) else None
 
 
 def _mark(value: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -149,7 +150,8 @@ class NotebookShell(InteractiveShell):
     error: BaseException | None = None
 
     def showtraceback(self, *_: Any, **__: Any) -> None:
-        """Leave the error to ``run_notebook_cell``, which reads it from the result."""
+        """Keep the error for ``run_notebook_cell``: one inside a cell magic is in no result."""
+        self.error = sys.exc_info()[1]
 
     showsyntaxerror = showtraceback
 
@@ -179,9 +181,10 @@ class NotebookShell(InteractiveShell):
         assert isinstance(compiler, _CellNames)
         compiler.current = name
         self.execution_count = count
+        self.error = None
         with _streams(self.keeper):
             result = self.run_cell(source, store_history=False, silent=False)  # type: ignore[no-untyped-call]
-        error = result.error_before_exec or result.error_in_exec
+        error = result.error_before_exec or result.error_in_exec or self.error
         if isinstance(error, BaseException):
             self.keeper.outputs.append(error_output(error, name, count))
         return CellResult(self.keeper.finished(), error if isinstance(error, BaseException) else None)

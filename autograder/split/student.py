@@ -22,7 +22,7 @@ from .codec import CannotCrossError, Reference, decode, encode
 from .descriptions import describe, importable_name, is_iterator, library_base
 from .operations import apply_operation
 from .shell import NotebookShell, cell_places, safe_text
-from .walking import is_array, is_tensor, mutable_values, tensors
+from .walking import is_array, is_tensor, mutable_values, replace_leaves, tensors
 
 _MAX_PRINTED = 200_000
 _MAX_WARNINGS = 100
@@ -187,16 +187,12 @@ class StudentSide:
 
     def _with_arguments(self, value: Any, arguments: list[Any], *, top: bool = True) -> Any:
         """Name arguments that are handed back, so that ``f(x) is x`` stays true."""
-        by_identity = {id(one): index for index, one in enumerate(arguments)}
-        if top and id(value) in by_identity:
-            return _Stay(Reference("argument", by_identity[id(value)]))
-        if type(value) in (list, tuple) and len(value) <= 1_000:
-            items = [
-                _Stay(Reference("argument", by_identity[id(item)])) if id(item) in by_identity else item
-                for item in value
-            ]
-            return type(value)(items)
-        return value
+        if not arguments:
+            return value
+        stay = {id(one): _Stay(Reference("argument", index)) for index, one in enumerate(arguments)}
+        if not top:
+            stay.pop(id(value), None)
+        return replace_leaves(value, lambda one: stay.get(id(one), one), lambda one: id(one) in stay)
 
     def _to_reference(self, value: Any) -> Reference | None:
         if type(value) is _Stay:
@@ -253,7 +249,7 @@ class StudentSide:
                 return request["returned"]
             if "raised" in request:
                 kind = getattr(sys.modules["builtins"], request["raised"][0], RuntimeError)
-                raise kind(request["raised"][1])
+                raise kind(*request["raised"][1])
             kept = self.printed, self.printed_characters, self.warned
             self.channel.send(self._answer(request))
             self.printed, self.printed_characters, self.warned = kept

@@ -54,14 +54,25 @@ def _walk(value: Any, wanted: Callable[[Any], bool]) -> Iterator[Any]:
     return visit(value, 0)
 
 
-def replace_tensors(value: Any, replacement: Callable[[Any], Any]) -> Any:
-    """Return a value with every tensor in its lists, tuples and dicts replaced."""
-    if is_tensor(value):
+def replace_leaves(
+    value: Any,
+    replacement: Callable[[Any], Any],
+    is_leaf: Callable[[Any], bool] = lambda _value: False,
+    depth: int = 0,
+) -> Any:
+    """Return a value with what stands in its lists, tuples and dicts replaced.
+
+    Args:
+        value: plain data.
+        replacement: gives what stands for a leaf; the leaf itself, where it stays.
+        is_leaf: says of a container that it is to be replaced as a whole.
+        depth: at which the value stands.
+    """
+    kind = type(value)
+    if kind not in (list, tuple, dict) or depth > MAX_DEPTH or is_leaf(value):
         return replacement(value)
-    if type(value) is list:
-        return [replace_tensors(item, replacement) for item in value]
-    if type(value) is tuple:
-        return tuple(replace_tensors(item, replacement) for item in value)
-    if type(value) is dict:
-        return {key: replace_tensors(item, replacement) for key, item in value.items()}
-    return value
+    if kind is dict:
+        return {key: replace_leaves(item, replacement, is_leaf, depth + 1) for key, item in value.items()}
+    if all(type(item) in _SCALARS for item in value):
+        return value
+    return kind(replace_leaves(item, replacement, is_leaf, depth + 1) for item in value)
