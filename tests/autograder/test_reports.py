@@ -19,12 +19,14 @@ from test_grading import ScriptedEngine, run_grading
 from typer.testing import CliRunner
 
 from autograder import grading_commands
+from autograder.course_lock import course_lock
 from autograder.course_tree import CourseTree
+from autograder.engine import CellRun, EngineError, Job
 from autograder.gradebook import quiet_nbgrader
 from autograder.intake import Problem
 from autograder.outcomes import Status
-from autograder.verdicts import save_problems
 from autograder.reports import SCHEMA_PATH, ClassReport, as_csv, as_json, gather, neutralise, restore, write_reports
+from autograder.verdicts import save_problems
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -167,6 +169,98 @@ def test_grade_prints_the_class_and_exits_with_1_where_somebody_could_not_be_gra
     assert invoke("grade", course.submitted, "--course", course.root).exit_code == 0
 
 
+@pytest.mark.usefixtures("scripted")
+def test_without_submissions_the_courses_own_are_graded(course: CourseTree, tmp_path: Path) -> None:
+    result = invoke("grade", "--course", course.root, "--out", tmp_path / "out")
+    assert "2 graded, 0 unchanged, 2 not graded" in result.output
+    assert (tmp_path / "out" / "gradescope" / "ada" / LESSON / f"{LESSON}.results.json").is_file()
+
+
+def test_what_is_asked_of_the_engine_reaches_it_and_it_is_closed(
+    course: CourseTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+
+    class Warns(ScriptedEngine):
+        identity = "warns/1"
+        warnings = ("These marks can be forged.",)
+
+        def run(self, job: Job) -> list[CellRun]:
+            raise KeyboardInterrupt if job.student == "bob" else EngineError("broken")
+
+        def close(self) -> None:
+            closed.append(True)
+
+    asked: dict[str, Any] = {}
+
+    def make_engine(name: str, **options: Any) -> Warns:
+        asked.update(options, name=name)
+        return Warns()
+
+    key = tmp_path / "other.key"
+    key.write_text("ab" * 32)
+    key.chmod(0o600)
+    monkeypatch.setattr("autograder.engines.make_engine", make_engine)
+    words = ("grade", "--course", course.root, "--engine", "shared", "--unsandboxed", "--key", key)
+    invoke(*words)
+    assert (asked["name"], asked["sandboxed"], asked["key"].secret) == ("shared", False, b"\xab" * 32)
+    assert closed == [True]
+
+
+def test_what_the_engine_warns_of_is_printed_and_on_every_page(
+    course: CourseTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warning = "These marks can be forged: <b>told</b>"
+
+    def make_engine(*_: Any, **__: Any) -> ScriptedEngine:
+        engine = ScriptedEngine()
+        engine.warnings = (warning,)
+        return engine
+
+    monkeypatch.setattr("autograder.engines.make_engine", make_engine)
+    result = invoke("grade", "--course", course.root, "--out", tmp_path / "out", "--regrade")
+    assert f"! {warning}" in result.output
+    found = json.loads((tmp_path / "out" / "marks.json").read_text())
+    assert found["warnings"] == [warning]
+    assert found["lessons"][0]["students"][0]["warnings"] == [warning]
+    pages = {path.name: path.read_text("utf-8") for path in (tmp_path / "out").rglob("*.html")}
+    for name in ("index.html", "marking.html", "ada.html", "bob.html"):
+        assert "These marks can be forged: &lt;b&gt;told&lt;/b&gt;" in pages[name]
+    assert "forged" not in pages["cyd.html"], "nothing of hers was graded"
+
+
+def test_verify_exits_with_1_where_something_differs(course: CourseTree) -> None:
+    result = invoke("verify", "--course", course.root)
+    assert (result.exit_code, "2 verdicts looked at, 0 differences" in result.output) == (0, True)
+    path = course.verdicts / "ada" / LESSON / f"{LESSON}.json"
+    path.write_text(path.read_text().replace('"points": 3.0', '"points": 2.0'))
+    result = invoke("verify", "--course", course.root)
+    assert result.exit_code == 1
+    assert "ada, 01_small: the verdict is altered" in result.output
+
+
+@pytest.mark.usefixtures("scripted")
+def test_reports_that_cannot_be_written_are_named_after_the_marks_were_kept(
+    course: CourseTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("autograder.reports.write_reports", full)
+    result = invoke("report", "--course", course.root, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "No space left on device" in result.output
+    assert "Total" in result.output
+
+
+@pytest.mark.usefixtures("scripted")
+def test_a_second_run_on_the_same_course_is_refused(course: CourseTree) -> None:
+    with course_lock(course.root):
+        result = invoke("grade", "--course", course.root)
+    assert result.exit_code == 2
+    assert "Another run is grading" in " ".join(result.output.split())
+
+
 def test_report_prints_what_the_gradebook_holds(course: CourseTree, tmp_path: Path) -> None:
     result = invoke("report", "--course", course.root, "--out", tmp_path / "out")
     assert result.exit_code == 0
@@ -181,6 +275,8 @@ def test_report_prints_what_the_gradebook_holds(course: CourseTree, tmp_path: Pa
         (("grade", "{root}/nothing", "--course", "{root}"), "There is nothing at"),
         (("report", "--course", "{root}", "--db", "sqlite:////no/such/g.db"), "could not be used"),
         (("grade", "{root}/submitted", "--course", "{root}", "--out", "{root}/gradebook.db"), "cannot be written"),
+        (("grade", "--course", "{root}", "--key", "{root}/typo.key"), "There is no grading key"),
+        (("verify", "--course", "{root}", "--key", "{root}/gradebook.db"), "grading key"),
         (("check", "{root}/none.ipynb"), "There is no notebook"),
     ],
 )
