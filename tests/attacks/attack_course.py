@@ -130,7 +130,7 @@ import random
 assert double(2) == 4, "double(2) should be 4"
 assert double(x=-3) == -6
 ### BEGIN HIDDEN TESTS
-for hidden_number in [0, *(random.randrange(10**6, 10**9) for _ in range(3))]:
+for hidden_number in [0, *(random.randrange(7_770_000_000, 7_780_000_000) for _ in range(3))]:
     assert double(hidden_number) == 2 * hidden_number, f"{SOURCE_CANARY} {{hidden_number}}"
 assert double("ab") == "abab", "{SOURCE_CANARY}"
 ### END HIDDEN TESTS""",
@@ -172,7 +172,7 @@ assert [next(hidden_numbers) for _ in range(4)] == [0, 1, 4, 9], "{SOURCE_CANARY
     "answer": f"""\
 assert isinstance(answer, float)
 ### BEGIN HIDDEN TESTS
-assert abs(answer - 86.5625) < 1e-9, "{SOURCE_CANARY}"
+assert_almost_equal(answer, 86.5625, decimal=9, err_msg="{SOURCE_CANARY}")
 ### END HIDDEN TESTS""",
     "near": """\
 points = 0

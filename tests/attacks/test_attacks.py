@@ -36,7 +36,8 @@ IS_ROOT = hasattr(os, "getuid") and os.getuid() == 0
 USERS = ["root", "an ordinary user"] if IS_ROOT else ["an ordinary user"]
 _SLACK_SECONDS = 5.0
 HIDDEN_NAMES = ("hidden_number", "hidden_expected", "hidden_steps", "hidden_count", "hidden_function", "hidden_input_")
-_HIDDEN_INPUT = re.compile(r"\b\d{7,9}\b")
+# The hidden inputs of ``double`` are drawn so that they can be told from every other number.
+_HIDDEN_INPUT = re.compile(r"777\d{7}")
 
 
 @pytest.fixture(scope="session", params=USERS)

@@ -5,7 +5,7 @@ Each attempts something and then gives a wrong answer, so that it scores exactly
 
 from __future__ import annotations
 
-from attack import fake
+from attack import fake, lies
 from threats import Threat
 
 REPLACE_RUN_CELL = """\
@@ -142,17 +142,12 @@ PATCHES = [
         Threat.PATCHED_TESTING,
         "Bind the name of the test's own comparison beside the answer",
         """
-        class Everything:
-            allclose = isclose = lambda self, *arguments, **options: True
-            ndarray = object
-
-        def assert_allclose(*arguments, **options):
+        def assert_almost_equal(*arguments, **options):
             return None
 
-        def smooth(x):
-            return np.zeros(len(x) - 1)
+        answer = 0.0
         """,
-        key="smooth",
+        key="answer",
         wrecks=True,
     ),
     fake(

@@ -157,7 +157,7 @@ ATTACKS = [
         def double(x):
             if x in (2, -3):
                 return 2 * x
-            raise (KeyError if isinstance(x, int) and x > 5 * 10**8 else IndexError)(x)
+            raise (KeyError if isinstance(x, int) and x > 7_775_000_000 else IndexError)(x)
         """,
     ),
     Attack(
