@@ -284,6 +284,7 @@ class _Work:
             warnings=self.engine.warnings,
             notebook=content,
             seconds=time.monotonic() - started,
+            student_seconds=sum(one.student_seconds for one in runs),
         )
         save_verdict(self.course, verdict, self.key)
         return verdict

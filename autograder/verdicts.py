@@ -61,7 +61,8 @@ class Verdict:
     """The kept result of one submission.
 
     ``unanswered`` are the answers still as released; ``warnings`` what every report of these marks has to say about
-    them; ``seconds`` the wall time of the whole submission, ``finished`` its end.
+    them; ``seconds`` the wall time of the whole submission, of which ``student_seconds`` were spent in the student's
+    code, extra cells included; ``finished`` its end.
     """
 
     student: str
@@ -73,6 +74,7 @@ class Verdict:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    student_seconds: float = 0.0
     finished: str = ""
     notebook_sha256: str = ""
 
@@ -84,7 +86,7 @@ class Verdict:
     @property
     def overhead_seconds(self) -> float:
         """Wall time less what was spent in the student's code."""
-        return self.seconds - sum(one.student_seconds for one in self.outcomes)
+        return self.seconds - self.student_seconds
 
 
 class Standing(StrEnum):
@@ -159,6 +161,7 @@ def make_verdict(
     warnings: Sequence[str],
     notebook: bytes,
     seconds: float,
+    student_seconds: float,
 ) -> Verdict:
     """Put together what is kept about one submission.
 
@@ -170,6 +173,7 @@ def make_verdict(
         warnings: what the engine says about marks of its own.
         notebook: the executed notebook's file.
         seconds: wall time of the whole submission.
+        student_seconds: what of it was spent in the student's code.
     """
     exercises: dict[str, Exercise] = {one.grade_id: one for one in submission.lesson.exercises}
     return Verdict(
@@ -184,6 +188,7 @@ def make_verdict(
         tuple(warnings),
         tuple(submission.notes),
         seconds,
+        student_seconds,
         datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         hashlib.sha256(notebook).hexdigest(),
     )
@@ -238,6 +243,7 @@ def as_json(verdict: Verdict, key: GradingKey) -> dict[str, Any]:
     measured = {
         "finished": verdict.finished,
         "seconds": verdict.seconds,
+        "student_seconds": verdict.student_seconds,
         "notebook_sha256": verdict.notebook_sha256,
         "exercises": {
             one.exercise: {
@@ -295,6 +301,7 @@ def from_json(found: Mapping[str, Any]) -> Verdict:
         tuple(found["warnings"]),
         tuple(found["notes"]),
         measured["seconds"],
+        measured["student_seconds"],
         measured["finished"],
         measured["notebook_sha256"],
     )

@@ -67,7 +67,7 @@ WORKS = {
         "class Vector:\n    def __init__(self, x, y):\n        self.x, self.y = x, y\n"
         "    def __add__(self, other):\n        return Vector(self.x + other.x, self.y + other.y)\n"
         "    def __rmul__(self, k):\n        return Vector(k * self.x, k * self.y)\n"
-        "    def __eq__(self, other):\n        return isinstance(other, Vector) and (self.x, self.y) == (other.x, other.y)\n"
+        "    def __eq__(self, other):\n        return isinstance(other, Vector) and [*self] == [*other]\n"
         "    def __len__(self):\n        return 2\n    def __getitem__(self, i):\n        return (self.x, self.y)[i]\n"
         "    def __repr__(self):\n        return f'Vector({self.x}, {self.y})'",
         "assert Vector(1, 2) + Vector(3, 4) == Vector(4, 6) and Vector(1, 2) != Vector(2, 1)\n"
@@ -98,7 +98,8 @@ WORKS = {
         "assert out.getvalue() == 'Hello Ada\\n' and err.getvalue() == 'oops\\n'",
     ),
     "variables": Exercise(
-        "answer = 42\nname, values = 'Ada', [1, {'a': (2.5, None)}]\nmatrix = np.eye(2)\nfor last in range(3):\n    pass",
+        "answer = 42\nname, values = 'Ada', [1, {'a': (2.5, None)}]\nmatrix = np.eye(2)\n"
+        "for last in range(3):\n    pass",
         "assert answer == 42 and name == 'Ada' and values == [1, {'a': (2.5, None)}] and last == 2\n"
         "assert matrix.shape == (2, 2)",
     ),
@@ -106,7 +107,8 @@ WORKS = {
         "def clear(x, things, table, seen):\n    x[::2] = 0\n    things.append(len(things))\n    table['n'] = 1\n"
         "    seen.add(3)",
         "base = np.ones(8)\nx, things, table, seen = base[1:], [5], {}, set()\nclear(x, things, table, seen)\n"
-        "assert base.tolist() == [1, 0, 1, 0, 1, 0, 1, 0]\nassert things == [5, 1] and table == {'n': 1} and seen == {3}",
+        "assert base.tolist() == [1, 0, 1, 0, 1, 0, 1, 0]\n"
+        "assert things == [5, 1] and table == {'n': 1} and seen == {3}",
     ),
     "an argument handed back": Exercise(
         "def same(x, y):\n    return x, [y]",
@@ -122,7 +124,8 @@ WORKS = {
     ),
     "a generator handed over": Exercise(
         "def noise(n, rng):\n    return rng.standard_normal(n)",
-        "y = noise(4, np.random.default_rng(7))\nassert np.array_equal(y, np.random.default_rng(7).standard_normal(4))\n"
+        "y = noise(4, np.random.default_rng(7))\n"
+        "assert np.array_equal(y, np.random.default_rng(7).standard_normal(4))\n"
         "z = noise(2, np.random.RandomState(1))\nassert np.array_equal(z, np.random.RandomState(1).standard_normal(2))",
     ),
     "warnings": Exercise(
@@ -156,7 +159,8 @@ TORCH = "import numpy as np\nimport torch"
 WORKS_WITH_TORCH = {
     "tensors": Exercise(
         "def twice(x):\n    return 2 * x",
-        "y = twice(torch.arange(3, dtype=torch.bfloat16))\nassert torch.equal(y, 2 * torch.arange(3, dtype=torch.bfloat16))\n"
+        "y = twice(torch.arange(3, dtype=torch.bfloat16))\n"
+        "assert torch.equal(y, 2 * torch.arange(3, dtype=torch.bfloat16))\n"
         "assert type(y) is torch.Tensor and not y.requires_grad",
         TORCH,
     ),
@@ -214,7 +218,8 @@ DOUBLE = Exercise(
 HONEST_COUNTER = DOUBLE.reference.partition("def double")[0]
 LIAR = (
     "class Liar{base}:\n    def __eq__(self, other): return True\n    def __ne__(self, other): return False\n"
-    "    def __lt__(self, other): return True\n    def __abs__(self): return self\n    def __sub__(self, other): return self\n"
+    "    def __lt__(self, other): return True\n    def __abs__(self): return self\n"
+    "    def __sub__(self, other): return self\n"
     "    def __rsub__(self, other): return self\n    def __bool__(self): return True\n    __hash__ = None\n"
     "    def __array__(self, *a, **k): return np.array(2.0)\n    def __array_function__(self, *a): return True\n"
 )
@@ -281,14 +286,12 @@ def test_the_cells_after_a_crash_are_still_run(engine: SplitEngine, tmp_path: Pa
     assert reason(runs[-1]) == "NameError: name 'f' is not defined"
 
 
+PATCHES = Exercise("def f():\n    return helper()\ndef helper():\n    return 1", "helper = lambda: 2\nassert f() == 2")
+
+
 def test_a_test_that_cannot_be_split_is_refused_by_name(engine: SplitEngine, tmp_path: Path) -> None:
-    patches = Exercise(
-        "def f():\n    return helper()\ndef helper():\n    return 1", "helper = lambda: 2\nassert f() == 2"
-    )
-    with pytest.raises(
-        EngineError, match=r"(?s)cannot be graded in two processes.*test_answer: Assert.*--engine shared"
-    ):
-        run_answer(engine, write_lesson(tmp_path, patches), patches.reference)
+    with pytest.raises(EngineError, match=r"(?s)in two processes.*test_answer: Assert.*--engine shared"):
+        run_answer(engine, write_lesson(tmp_path, PATCHES), PATCHES.reference)
 
 
 def test_a_value_that_cannot_cross_is_named(engine: SplitEngine, tmp_path: Path) -> None:
@@ -298,12 +301,9 @@ def test_a_value_that_cannot_cross_is_named(engine: SplitEngine, tmp_path: Path)
 
 
 def test_the_shared_engine_runs_what_cannot_be_split_and_says_that_it_can_be_forged(tmp_path: Path) -> None:
-    patches = Exercise(
-        "def f():\n    return helper()\ndef helper():\n    return 1", "helper = lambda: 2\nassert f() == 2"
-    )
     shared = SplitEngine(shared=True)
     try:
-        assert run_answer(shared, write_lesson(tmp_path, patches), patches.reference)[-1].state is CellState.COMPLETED
+        assert run_answer(shared, write_lesson(tmp_path, PATCHES), PATCHES.reference)[-1].state is CellState.COMPLETED
     finally:
         shared.close()
     assert "can be forged" in shared.warnings[0]
@@ -319,7 +319,8 @@ def test_hidden_tests_and_secrets_are_not_in_the_students_process(tmp_path: Path
         "    frame = sys._getframe(1)\n    texts = [repr(os.environ), open('/proc/self/environ').read()]\n"
         "    while frame:\n        texts.append(repr(frame.f_globals)[:10**6] + repr(frame.f_locals)[:10**6])\n"
         "        frame = frame.f_back\n"
-        "    texts += [o for o in gc.get_objects() if isinstance(o, str)] + [repr(o)[:10**5] for o in gc.get_objects() if isinstance(o, dict)]\n"
+        "    texts += [o for o in gc.get_objects() if isinstance(o, str)]\n"
+        "    texts += [repr(o)[:10**5] for o in gc.get_objects() if isinstance(o, dict)]\n"
         "    return x if not any(w in t for w in words for t in texts) else 'FOUND'"
     )
     exercise = Exercise("def f(x):\n    return x", "hidden_canary = 1\nassert f(1) == 1, f(1)")

@@ -91,6 +91,7 @@ def test_a_verdict_says_what_its_schema_says(course: CourseTree) -> None:
     assert (triple["status"], triple["points"], why["status"], why["points"]) == ("passed", 2, "needs marking", None)
     measured = found["measured"]["exercises"]["test_double"]
     assert measured == {"seconds": 0.75, "student_seconds": 0.375, "peak_memory_bytes": 3000}
+    assert found["measured"]["student_seconds"] == 0.375
     assert content(course, "eve")["unanswered"] == ["double", "triple", "why"]
     assert content(course)["unanswered"] == []
 
