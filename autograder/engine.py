@@ -27,6 +27,7 @@ class CellState(StrEnum):
     TIMED_OUT = "timed out"
     CRASHED = "crashed"
     OUT_OF_MEMORY = "out of memory"
+    REFUSED = "refused"
     NOT_RUN = "not run"
     SKIPPED = "skipped"
 

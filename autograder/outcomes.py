@@ -178,6 +178,8 @@ def _judge_tested(
     if CellState.CRASHED in states:
         message = "Your answer ended the Python process (a crash, or a call such as exit())."
         return outcome(Status.CRASHED, message, marker_note=note)
+    if test.state is CellState.REFUSED or name == "ForbiddenCallError":
+        return outcome(Status.REFUSED, _limited(text), marker_note=note)
     if untouched:
         return outcome(Status.NOT_ATTEMPTED, "The answer cell is as it was given.", marker_note=note)
     if CellState.NOT_RUN in states:

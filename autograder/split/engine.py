@@ -34,6 +34,7 @@ from .channel import Channel, ChannelClosedError, DeadlineError
 from .interface import Interface
 from .plan import RUN_BY_STUDENT, PlannedCell
 from .planning import plan_cells, reference_cells
+from .refusals import refused_tests
 
 VERSION: Final = 1
 
@@ -115,8 +116,11 @@ class SplitEngine:
         interface = None if self.shared else self.interface_of(job.lesson)
         cells = plan_cells(job.notebook, job.lesson)
         forbidden = _forbidden_calls(job.lesson)
-        progress = self._run(cells, interface, forbidden, job, shared=self.shared)
-        return [progress.runs.get(index, _untouched(cell)) for index, cell in enumerate(cells)]
+        refused = refused_tests(cells, forbidden, interface)
+        to_run = [replace(cell, role="skipped") if index in refused else cell for index, cell in enumerate(cells)]
+        progress = self._run(to_run, interface, forbidden, job, shared=self.shared)
+        runs = progress.runs | refused
+        return [runs.get(index, _untouched(cell)) for index, cell in enumerate(cells)]
 
     def _have_ready(self, modules: Set[str]) -> None:
         """Let the servers import what the lessons have turned out to import on their way."""

@@ -33,7 +33,7 @@ _PR_SET_PDEATHSIG = 1
 # What a forked process needs is imported before the fork, so that it costs nothing then.
 _OWN_MODULES = {
     "student": ["autograder.split.student", "autograder.split.guard"],
-    "trusted": ["autograder.split.trusted"],
+    "trusted": ["autograder.split.trusted", "autograder.split.guard"],
 }
 
 
