@@ -361,12 +361,15 @@ class _Work:
 
     def _booking(self, submission: Submission, verdict: Verdict) -> Booking:
         lesson, student = submission.lesson, submission.student
+        folder = self.course.submitted_folder(student, lesson.assignment)
+        # As nbgrader does, only what is not there scores nothing; what cannot be read is not yet marked.
         missing = {
             other.name
             for other in self.course.lessons
             if other.assignment == lesson.assignment
             and (student, other) not in self.handed_in
             and not {(student, str(other)), (student, other.assignment)} & self.unread
+            and not (folder / f"{other.name}.ipynb").exists()
             and load_verdict(self.course, student, other, self.key).standing is Standing.MISSING
         }
         return Booking(
@@ -374,7 +377,7 @@ class _Work:
             student,
             {one.exercise: one.points for one in verdict.outcomes},
             frozenset(verdict.unanswered),
-            read_timestamp(self.course.submitted_folder(student, lesson.assignment)),
+            read_timestamp(folder),
             frozenset(missing),
         )
 
