@@ -24,6 +24,7 @@ HIDDEN_CHECK_FAILED = (
     "A hidden check with fresh inputs did not pass. Hidden checks use random signals, odd and very short lengths, "
     "silence, other number types and scales: try your answer on such inputs."
 )
+FORBIDDEN_CALL = "Your answer calls something that this exercise forbids: its statement names what may not be used."
 MAX_MESSAGE_CHARACTERS = 2_000
 _MIN_TELLING_LINE = 10
 
@@ -178,8 +179,14 @@ def _judge_tested(
     if CellState.CRASHED in states:
         message = "Your answer ended the Python process (a crash, or a call such as exit())."
         return outcome(Status.CRASHED, message, marker_note=note)
-    if test.state is CellState.REFUSED or name == "ForbiddenCallError":
-        return outcome(Status.REFUSED, _limited(text), marker_note=note)
+    if test.state is CellState.REFUSED:
+        return outcome(Status.REFUSED, _limited(text or FORBIDDEN_CALL), marker_note=note)
+    if name == "ForbiddenCallError":
+        # Raised while the answer ran: a class of the student's may have this name, and a hidden input in its text.
+        visible = test_error is not None and failed_in_visible_part(
+            exercise.test_source, test_error, test.execution_count
+        )
+        return outcome(Status.REFUSED, _limited(text) if visible and text else FORBIDDEN_CALL, marker_note=note)
     if untouched:
         return outcome(Status.NOT_ATTEMPTED, "The answer cell is as it was given.", marker_note=note)
     if CellState.NOT_RUN in states:

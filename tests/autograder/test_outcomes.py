@@ -14,7 +14,15 @@ from small_course import DOUBLE_RIGHT, DOUBLE_STUB, DOUBLE_TEST, TRIPLE_RIGHT, T
 from autograder.course_tree import Exercise, hidden_lines, without_hidden_tests
 from autograder.engine import CellRun, CellState, Limits
 from autograder.notebook_files import metadata_node
-from autograder.outcomes import HIDDEN_CHECK_FAILED, Outcome, Status, failed_in_visible_part, judge, partial_score
+from autograder.outcomes import (
+    FORBIDDEN_CALL,
+    HIDDEN_CHECK_FAILED,
+    Outcome,
+    Status,
+    failed_in_visible_part,
+    judge,
+    partial_score,
+)
 
 EXERCISE = Exercise("test_double", "Exercise 1.1 — twice", 3.0, "tested", "double", DOUBLE_STUB, DOUBLE_TEST)
 TRIPLE = Exercise("test_triple", "Exercise 1.2 — three times", 2.0, "tested", "triple", TRIPLE_STUB, TRIPLE_TEST)
@@ -164,6 +172,18 @@ def test_a_visible_failure_shows_its_message_and_the_marker_gets_the_rest() -> N
 
 def test_without_hidden_tests_everything_is_visible() -> None:
     assert failed_in_visible_part("assert f(1)", error("ValueError", "no place"), 7)
+
+
+def test_a_forbidden_call_is_refused_and_tells_nothing_hidden() -> None:
+    def refused(text: str, *places: tuple[int, ...]) -> Outcome:
+        return judged(failed("ForbiddenCallError", text, *places), source="x")
+
+    seen = refused("your code calls np.add", (1,))
+    assert (seen.status, seen.points, seen.message) == (Status.REFUSED, 0.0, "your code calls np.add")
+    for outcome in (refused("2469134", (5,)), refused("2469134")):
+        assert (outcome.status, outcome.message) == (Status.REFUSED, FORBIDDEN_CALL)
+    read = judged(CellRun(CellState.REFUSED, [error("ForbiddenCallError", "line 2 calls np.add")]), source="x")
+    assert (read.status, read.message) == (Status.REFUSED, "line 2 calls np.add")
 
 
 def test_control_characters_and_endless_messages_are_cut() -> None:
