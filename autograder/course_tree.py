@@ -14,12 +14,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal
-
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .course_config import CourseConfig, CourseError
 from .source_notebooks import derive_release, read_authored, read_source
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 __all__ = [
     "CourseConfig",

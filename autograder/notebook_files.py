@@ -1,31 +1,38 @@
-"""Notebook files and cells, with types: nbformat has none."""
+"""Notebook files and cells, with types: nbformat has none.
+
+nbformat is imported at the first notebook: it takes seconds, and a learner's own check has no use for it.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
-
-import nbformat
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any, cast
 
 from .files import write_atomically
 
-_nbformat: Any = nbformat
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+
+def _nbformat() -> Any:
+    import nbformat
+
+    return nbformat
 
 
 def read_notebook(path: Path) -> NotebookNode:
     """Read a notebook of the instructor's, upgraded to nbformat 4."""
-    return cast(NotebookNode, _nbformat.read(path, as_version=4))
+    return cast("NotebookNode", _nbformat().read(path, as_version=4))
 
 
 def read_kept_notebook(path: Path) -> NotebookNode:
     """Read a notebook that the grader has written; it is of nbformat 4 and not validated again."""
-    return cast(NotebookNode, _nbformat.v4.reads_json(path.read_text(encoding="utf-8")))
+    return cast("NotebookNode", _nbformat().v4.reads_json(path.read_text(encoding="utf-8")))
 
 
 def notebook_bytes(notebook: NotebookNode) -> bytes:
     """Return a notebook as a file's content, not validated; what UTF-8 cannot hold becomes a question mark."""
-    return f"{_nbformat.v4.writes_json(notebook)}\n".encode("utf-8", errors="replace")
+    return f"{_nbformat().v4.writes_json(notebook)}\n".encode("utf-8", errors="replace")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -35,9 +42,9 @@ def write_text(path: Path, text: str) -> None:
 
 def new_code_cell(source: str, metadata: dict[str, Any] | None = None) -> NotebookNode:
     """Make a code cell."""
-    return cast(NotebookNode, _nbformat.v4.new_code_cell(source, metadata=metadata_node(metadata or {})))
+    return cast("NotebookNode", _nbformat().v4.new_code_cell(source, metadata=metadata_node(metadata or {})))
 
 
 def metadata_node(values: dict[str, Any]) -> NotebookNode:
     """Make the attribute-style dictionary that nbformat uses."""
-    return cast(NotebookNode, _nbformat.from_dict(values))
+    return cast("NotebookNode", _nbformat().from_dict(values))

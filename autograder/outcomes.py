@@ -12,13 +12,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
-
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any
 
 from .course_tree import Exercise, grade_id, hidden_lines, is_task
 from .engine import CellRun, CellState, Limits
 from .rebuild import EXTRA
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 HIDDEN_CHECK_FAILED = (
     "A hidden check with fresh inputs did not pass. Hidden checks use random signals, odd and very short lengths, "

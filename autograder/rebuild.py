@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
-
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any
 
 from .course_tree import Lesson, earns_points, grade_id, has_tag, is_answer, is_task, nbgrader_metadata
 from .intake import StudentCell
 from .notebook_files import metadata_node
 from .source_notebooks import kernelspec_of
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 EXTRA = "autograder_extra"
 """Metadata key of a cell that the student added; its value is the grade id of the answer it follows, or ``""``."""

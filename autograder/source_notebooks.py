@@ -11,12 +11,13 @@ import math
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
-
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any, Final
 
 from .course_config import CourseConfig, CourseError
 from .notebook_files import metadata_node, read_notebook
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 SCHEMA: Final = 3
 """The version of nbgrader's cell metadata that everything here works on."""
