@@ -14,7 +14,8 @@ import ast
 import builtins
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
 CUSTOMARY_NAMES: Final = {"np": "numpy", "sp": "scipy", "plt": "matplotlib.pyplot"}
@@ -220,6 +221,24 @@ class _Unit:
         return text if len(text) <= _MAX_WRITTEN else text[: _MAX_WRITTEN - 1] + "…"
 
 
+@lru_cache(maxsize=512)
+def _read_cell(source: str, given: bool) -> tuple[list[_Unit], _Scope, list[str]] | None:
+    """Read one cell by itself; kept, since every exercise of a notebook looks at the same cells again.
+
+    Returns:
+        Its statements, the names it binds if it is the instructor's, and what it imports with a star; ``None`` if it is
+        too long or too deep to read.
+    """
+    if len(source) > MAX_CHARACTERS:
+        return None
+    alone = _Notebook()
+    try:
+        alone.read_fresh(source, given=given)
+    except (RecursionError, MemoryError):
+        return None
+    return alone.units, alone.given, alone.stars
+
+
 class _Notebook:
     """All cells that have a part in an answer, as one namespace."""
 
@@ -238,24 +257,33 @@ class _Notebook:
 
     def read(self, label: str, source: str, *, given: bool = False, answer: bool = False) -> bool:
         """Take in a cell; return whether it could be read, which a cell that is no valid Python counts as."""
-        if len(source) > MAX_CHARACTERS:
+        read = _read_cell(source, given)
+        if read is None:
             return False
-        try:
-            tree = _parse(source)
-        except (RecursionError, MemoryError):
-            return False
+        units, scope, stars = read
+        self.given.bound |= scope.bound
+        for name, values in scope.values.items():
+            self.given.values.setdefault(name, []).extend(values)
+        self.given.outside.update(scope.outside)
+        self.stars.extend(stars)
+        for unit in units:
+            self.units.append(replace(unit, cell=label, is_answer=answer))
+            for name in unit.decides:
+                self._binders.setdefault(name, []).append(self.units[-1])
+        return True
+
+    def read_fresh(self, source: str, *, given: bool) -> None:
+        """Take in the one cell that this notebook has."""
+        tree = _parse(source)
         if tree is None:
-            return True
+            return
         lines = source.encode("utf-8", "replace").split(b"\n")
         for statement in tree.body:
             scope = self.given if given else _Scope()
-            unit = _Unit(label, lines, scope, isinstance(statement, _PLAIN), answer)
+            unit = _Unit("", lines, scope, isinstance(statement, _PLAIN), False)
             self._read_statement(statement, unit)
             if not given:
                 self.units.append(unit)
-                for name in unit.decides:
-                    self._binders.setdefault(name, []).append(unit)
-        return True
 
     def _read_statement(self, statement: ast.stmt, unit: _Unit) -> None:
         """Walk one statement without recursion, since a student decides how deep it is."""

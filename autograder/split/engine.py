@@ -96,7 +96,7 @@ class SplitEngine:
         self._lock = threading.Lock()
         self._student_server: _Server | None = None
         self._trusted_server: _Server | None = None
-        self._modules: list[str] = []
+        self._modules: set[str] = set()
         self._interfaces: dict[str, Interface | None] = {}
 
     def prepare(self, lessons: Sequence[Lesson]) -> None:
@@ -125,13 +125,13 @@ class SplitEngine:
     def _have_ready(self, modules: Set[str]) -> None:
         """Let the servers import what the lessons have turned out to import on their way."""
         with self._lock:
-            wanted = sorted(name for name in modules if name not in self._modules and name != "__main__")
+            wanted = sorted(modules - self._modules - {"__main__"})
             assert self._student_server is not None
             assert self._trusted_server is not None
             for names in _in_pieces(wanted):
                 self._student_server.import_modules(names)
                 self._trusted_server.import_modules(names)
-            self._modules += wanted
+            self._modules.update(wanted)
 
     def interface_of(self, lesson: Lesson) -> Interface:
         """Return what a lesson's reference solution offers to its tests, recorded once for each version of a lesson.
@@ -152,6 +152,7 @@ class SplitEngine:
                     # Only kept to save a run of the reference; a course that cannot be written to is graded as well.
                     place.parent.mkdir(exist_ok=True)
                     write_atomically(place, json.dumps({**state, "interface": found.to_json()}).encode())
+            self.warnings = tuple(dict.fromkeys([*self.warnings, *found.faults]))
             return found
 
     def close(self) -> None:
@@ -177,11 +178,12 @@ class SplitEngine:
                 f"the reference solution of lesson {lesson} could not be run to its end, so it is not known what its "
                 "tests need: run the source notebook from top to bottom and mend what stops."
             )
+        interface = Interface.from_json(split.interface)
         own = {one.grade_id for one in lesson.exercises if _has_reference(lesson, one.answer_id)}
         if wrong := {key: why for key, why in failed.items() if key in own}:
             listed = "; ".join(f"{key} ({why})" for key, why in sorted(wrong.items()))
-            self.warnings += (f"The reference solution of {lesson} fails its own tests: {listed}.",)
-        return Interface.from_json(split.interface)
+            interface.faults.append(f"The reference solution of {lesson} fails its own tests: {listed}.")
+        return interface
 
     def _run(
         self,
@@ -273,11 +275,11 @@ class SplitEngine:
                 sandbox.probe()
             except sandbox.SandboxUnavailableError as error:
                 raise EngineError(str(error)) from error
-        self._modules = list(dict.fromkeys(modules))
+        self._modules = set(modules)
         student = _Server("student")
         trusted = _Server("trusted")
         for server in (student, trusted):
-            server.greet(self._modules, self._readable_paths(), sandboxed=self.sandboxed)
+            server.greet(sorted(self._modules), self._readable_paths(), sandboxed=self.sandboxed)
         for server in (student, trusted):
             server.wait_until_ready()
         self._student_server, self._trusted_server = student, trusted

@@ -23,6 +23,7 @@ class Interface:
         classes: names of the classes whose objects crossed in each test cell, by grade id.
         operations: special methods used on objects in each test cell, as ``Class.__add__(plain)``.
         modules: what the reference and the tests imported until their end, for the servers to have it ready.
+        faults: what every report has to say about the lesson itself, such as that its reference fails a test.
     """
 
     names: dict[str, list[str]] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class Interface:
     classes: dict[str, list[str]] = field(default_factory=dict)
     operations: dict[str, list[str]] = field(default_factory=dict)
     modules: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for a file."""
@@ -39,13 +41,14 @@ class Interface:
             "classes": self.classes,
             "operations": self.operations,
             "modules": self.modules,
+            "faults": self.faults,
         }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Interface:
         """Read what ``to_json`` returned."""
         found = {key: dict(content[key]) for key in ("names", "imports", "classes", "operations")}
-        return cls(**found, modules=list(content["modules"]))
+        return cls(**found, modules=list(content["modules"]), faults=list(content["faults"]))
 
     @property
     def all_classes(self) -> tuple[str, ...]:
