@@ -40,8 +40,6 @@ from autograder.keys import load_key
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
-# A user that exists on no machine, so that nothing belongs to it but its arena.
-ORDINARY_USER = 61235
 CLASSMATES = tuple(f"{letter}-classmate" for letter in "abdfhkmoprstw")
 TENSOR_CLASSMATES = ("c-tensor-classmate", "x-tensor-classmate")
 
@@ -211,7 +209,7 @@ def graded_class(attacks: Sequence[Attack], *, user: int | None, archives: dict[
     outside.mkdir()
     outside.chmod(0o777)
     listener = Listener(outside, token)
-    decoy = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"], user=user, group=user)
+    decoy = subprocess.Popen(["sleep", "3600"], user=user, group=user)
     try:
         arena = Arena(base / "course", outside, token, listener.ports)
         course = write_course(arena.course)
@@ -256,20 +254,21 @@ def _run(base: Path, arena: Arena, user: int | None) -> Result:
         "token": arena.token,
         "reports": str(base / "reports"),
         "result": str(base / "result.json"),
+        "ordinary": user is not None,
     }
     (base / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
     if user is not None:
         for path in (base, *base.rglob("*")):
             os.chown(path, user, user, follow_symlinks=False)
     environment = {
-        "PATH": os.environ["PATH"], "HOME": str(base / "home"), "PYTHONPATH": str(HERE), "LANG": "C.UTF-8",
+        "PATH": os.environ["PATH"], "HOME": str(base / "home"), "LANG": "C.UTF-8",
+        "PYTHONPATH": os.pathsep.join([str(PROJECT), str(HERE), str(HERE.parent / "autograder")]),
         "PYTHONDONTWRITEBYTECODE": "1", "LMS_API_SECRET": ENVIRONMENT_CANARY, "TMPDIR": tempfile.gettempdir(),
     }  # fmt: skip
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, str(HERE / "run_class.py"), str(base / "settings.json")],
-        cwd=PROJECT, env=environment, user=user, group=user, extra_groups=None if user is None else [],
-        capture_output=True, text=True, timeout=1200, check=False,
+        cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=1200, check=False,
     )  # fmt: skip
     if done.returncode != 0:
         pytest.fail(f"the class could not be graded (exit code {done.returncode}):\n{done.stderr[-4000:]}")

@@ -1,4 +1,4 @@
-"""Grades a class of attackers in a process of its own, as the user that the harness starts it as.
+"""Grades a class of attackers in a process of its own, as an ordinary user where the harness asks for one.
 
 The process holds secrets in its environment and its memory, as a grader does, and writes down what it made of the
 class. Whether the attackers did harm is for the harness to find out, from outside.
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from attack_course import MEMORY_CANARY
+from sandbox_server import become_ordinary
 
 from autograder.course_tree import CourseTree
 from autograder.engine import Engine, Limits
@@ -114,4 +115,7 @@ def main(settings: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    given = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    if given["ordinary"]:
+        become_ordinary()
+    main(given)

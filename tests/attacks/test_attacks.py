@@ -17,12 +17,13 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pytest
-from arena import CLASSMATES, ORDINARY_USER, TENSOR_CLASSMATES, Outcome, Result, graded_class
+from arena import CLASSMATES, TENSOR_CLASSMATES, Outcome, Result, graded_class
 from attack import BREACH, Attack, Expected, full_marks
 from attack_course import CANARIES, CLASSMATE_CANARY, LESSON, SOLUTION_CANARY, SOURCE_CANARY, TENSORS
 from corpus import ALL, ARCHIVES, FAMILIES
 from corpus.archives import ArchiveAttack
 from run_class import LIMITS
+from sandbox_server import ORDINARY_USER
 from threats import Threat
 
 from autograder.archives import printable
@@ -34,7 +35,7 @@ pytestmark = [
 
 IS_ROOT = hasattr(os, "getuid") and os.getuid() == 0
 USERS = ["root", "an ordinary user"] if IS_ROOT else ["an ordinary user"]
-_SLACK_SECONDS = 5.0
+_SLACK_SECONDS = 15.0
 HIDDEN_NAMES = ("hidden_number", "hidden_expected", "hidden_steps", "hidden_count", "hidden_function", "hidden_input_")
 # The hidden inputs of ``double`` are drawn so that they can be told from every other number.
 _HIDDEN_INPUT = re.compile(r"777\d{7}")
