@@ -62,6 +62,7 @@ class Result:
     raw: dict[str, Any]
     outcomes: dict[str, dict[str, Outcome]]
     problems: dict[str, list[str]]
+    attacks: Sequence[Attack] = ()
     heard: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
@@ -222,6 +223,7 @@ def graded_class(attacks: Sequence[Attack], *, user: int | None, archives: dict[
         watched = ("source", "release", "solutions", "submitted", "grading.key")
         before = {name: tree_digest(arena.course / name) for name in watched}
         result = _run(base, arena, user)
+        result.attacks = attacks
         result.survivors = _survivors(result, token)
         if decoy.poll() is not None:
             result.survivors.append("a process outside the sandbox was killed")

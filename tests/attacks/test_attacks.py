@@ -1,7 +1,7 @@
 """The attack corpus against the real sandbox: nobody earns what is not theirs, and nobody else loses anything.
 
-One class of attackers and honest classmates is graded once as whoever runs the tests and, where that is root, once
-more as an ordinary user; then every attack is one assertion over what came of it.
+One class of attackers and honest classmates is graded as an ordinary user and, where the tests run as root, the part
+of it that attacks the sandbox once more as root; then every attack is one assertion over what came of it.
 """
 
 from __future__ import annotations
@@ -34,19 +34,31 @@ pytestmark = [
 ]
 
 IS_ROOT = hasattr(os, "getuid") and os.getuid() == 0
-USERS = ["root", "an ordinary user"] if IS_ROOT else ["an ordinary user"]
+ORDINARY = "an ordinary user"
+ROOT = "root"
+CLASSES = {ORDINARY: ALL}
+if IS_ROOT:
+    # What an attack inside the interpreter can do does not depend on who grades.
+    CLASSES[ROOT] = [
+        one for name in ("files", "processes", "resources", "network", "honest_work") for one in FAMILIES[name]
+    ]
+CASES = [pytest.param(user, one, id=f"{user}-{one.name}") for user, attacks in CLASSES.items() for one in attacks]
+ARCHIVE_CASES = [pytest.param(user, one, id=f"{user}-{one.name}") for user in CLASSES for one in ARCHIVES]
+for_each_attack = pytest.mark.parametrize(("graded", "attack"), CASES, indirect=["graded"])
+for_each_archive = pytest.mark.parametrize(("graded", "attack"), ARCHIVE_CASES, indirect=["graded"])
+for_each_user = pytest.mark.parametrize("graded", CLASSES, indirect=True)
 _SLACK_SECONDS = 15.0
 HIDDEN_NAMES = ("hidden_number", "hidden_expected", "hidden_steps", "hidden_count", "hidden_function", "hidden_input_")
 # The hidden inputs of ``double`` are drawn so that they can be told from every other number.
 _HIDDEN_INPUT = re.compile(r"777\d{7}")
 
 
-@pytest.fixture(scope="session", params=USERS)
+@pytest.fixture(scope="session")
 def graded(request: pytest.FixtureRequest) -> Iterator[Result]:
-    user = ORDINARY_USER if IS_ROOT and request.param != "root" else None
+    user = ORDINARY_USER if IS_ROOT and request.param == ORDINARY else None
     archives = {f"{one.name}.zip": one.content() for one in ARCHIVES}
-    with graded_class(ALL, user=user, archives=archives) as result:
-        print(f"{len(ALL)} attacks as {request.param}: {result.raw['seconds']:.1f} s")
+    with graded_class(CLASSES[request.param], user=user, archives=archives) as result:
+        print(f"{len(result.attacks)} attacks as {request.param}: {result.raw['seconds']:.1f} s")
         yield result
 
 
@@ -80,7 +92,7 @@ def losers(result: Result) -> list[str]:
     return lost
 
 
-@pytest.mark.parametrize("attack", ALL, ids=lambda one: one.name)
+@for_each_attack
 def test_attack(attack: Attack, graded: Result) -> None:
     student = attack.student_id
     if not attack.expected:
@@ -96,7 +108,7 @@ def test_attack(attack: Attack, graded: Result) -> None:
     assert not losers(graded)
 
 
-@pytest.mark.parametrize("attack", ALL, ids=lambda one: one.name)
+@for_each_attack
 def test_what_an_attacker_can_read_holds_no_secret(attack: Attack, graded: Result) -> None:
     student = attack.student_id
     for key, outcome in graded.outcomes.get(student, {}).items():
@@ -114,7 +126,7 @@ def test_what_an_attacker_can_read_holds_no_secret(attack: Attack, graded: Resul
     assert not [canary for canary in CANARIES if canary in page]
 
 
-@pytest.mark.parametrize("attack", ARCHIVES, ids=lambda one: one.name)
+@for_each_archive
 def test_archive(attack: ArchiveAttack, graded: Result) -> None:
     refused = graded.raw["refused"].get(f"{attack.name}.zip", "")
     if attack.whole:
@@ -131,6 +143,7 @@ def test_archive(attack: ArchiveAttack, graded: Result) -> None:
     assert not losers(graded)
 
 
+@for_each_user
 def test_nothing_outside_was_reached(graded: Result) -> None:
     assert graded.heard == []
     assert graded.left == []
@@ -138,8 +151,9 @@ def test_nothing_outside_was_reached(graded: Result) -> None:
     assert graded.survivors == []
 
 
+@for_each_user
 def test_nothing_stopped_and_nobody_was_forgotten(graded: Result) -> None:
-    everybody = {one.student_id if one.expected else printable(one.student_id) for one in ALL} | {
+    everybody = {one.student_id if one.expected else printable(one.student_id) for one in graded.attacks} | {
         *CLASSMATES,
         *TENSOR_CLASSMATES,
     }
@@ -148,12 +162,14 @@ def test_nothing_stopped_and_nobody_was_forgotten(graded: Result) -> None:
     assert not [reason for reasons in graded.problems.values() for reason in reasons if "please report it" in reason]
 
 
+@for_each_user
 def test_the_gradebook_says_what_the_verdicts_say(graded: Result) -> None:
     for row in graded.raw["graded"]:
         marks = graded.raw["marks"][f"{row['student']}/{row['lesson']}"]
         assert marks == {key: values[1] for key, values in row["outcomes"].items()}, row["student"]
 
 
+@for_each_user
 def test_no_message_can_act_on_a_terminal_or_mislead_its_reader(graded: Result) -> None:
     texts = [outcome.message for outcomes in graded.outcomes.values() for outcome in outcomes.values()]
     texts += [reason for reasons in graded.problems.values() for reason in reasons]
@@ -204,8 +220,9 @@ class Elements(HTMLParser):
                 self.dangers.append(f"{tag} {value}")
 
 
+@for_each_user
 def test_no_page_runs_loads_or_submits_anything(graded: Result) -> None:
-    assert len(graded.pages) > len(ALL)
+    assert len(graded.pages) > len(graded.attacks)
     for name, page in graded.pages.items():
         assert not Elements(page).dangers, name
         assert "1337" not in page, name
@@ -215,6 +232,7 @@ def test_no_page_runs_loads_or_submits_anything(graded: Result) -> None:
             assert not [canary for canary in secrets if canary in page and canary != own], name
 
 
+@for_each_user
 def test_no_cell_of_the_exports_is_a_formula(graded: Result) -> None:
     tables = list((graded.arena.course.parent / "reports").glob("*.csv"))
     assert tables

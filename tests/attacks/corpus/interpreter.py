@@ -59,7 +59,14 @@ TRANSFORMERS = [
         """,
         wrecks=True,
     ),
-    fake("run-cell-replaced", Threat.RUN_CELL, "Run other cells than were asked for", REPLACE_RUN_CELL, wrecks=True),
+    fake(
+        "run-cell-replaced",
+        Threat.RUN_CELL,
+        "Run other cells than were asked for",
+        REPLACE_RUN_CELL,
+        status="failed|error",
+        wrecks=True,
+    ),
     fake(
         "events-registered",
         Threat.RUN_CELL,
@@ -71,7 +78,6 @@ TRANSFORMERS = [
         get_ipython().events.register("post_run_cell", done)
         get_ipython().events.register("pre_run_cell", lambda info: setattr(info, "raw_cell", "pass"))
         """,
-        status="failed|error",
     ),
     fake(
         "display-hook",
