@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from autograder.engine import Limits
     from autograder.grading import GradingRun
     from autograder.keys import GradingKey
+    from autograder.learner_check import CheckedExercise
     from autograder.reports import ClassReport, LessonReport, StudentReport
 
 CourseOption = Annotated[Path | None, typer.Option(help="nbgrader course directory, instead of build/course.")]
@@ -175,18 +176,20 @@ def verify(course: CourseOption = None, db: DatabaseOption = None, key: KeyOptio
 def check(
     notebook: Annotated[Path, typer.Argument(help="A lesson's notebook.", show_default=False)],
     timeout: TimeoutOption = 30.0,
+    hints: Annotated[
+        int, typer.Option(min=0, max=3, help="How many of an exercise's three hints to show where it needs work.")
+    ] = 1,
 ) -> None:
     """Run a notebook's visible checks and say, exercise by exercise, how far you are."""
     console = Console()
     with _refusals_explained(console):
         from autograder.intake import IntakeError
         from autograder.learner_check import check_notebook
-        from autograder.nbgrader_engine import NbgraderEngine
 
         if not notebook.is_file():
             raise IntakeError(f"There is no notebook at {notebook}.")
         with console.status(f"Checking {notebook.name}"):
-            checked = check_notebook(notebook, NbgraderEngine(), _limits(timeout))
+            checked = check_notebook(notebook, _limits(timeout))
 
         from rich.table import Table
 
@@ -197,17 +200,29 @@ def check(
         for one in checked:
             status = str(one.outcome.status)
             state = "written" if status == "needs marking" else status
-            message = "" if not one.needs_work else one.outcome.message
-            table.add_row(Text(one.exercise.title), Text(state, style=_STYLES.get(status, "red")), Text(message))
+            table.add_row(Text(one.exercise.title), Text(state, style=_STYLES.get(status, "red")), _advice(one, hints))
         console.print(table)
         passed = sum(str(one.outcome.status) == "passed" for one in checked)
         tested = sum(one.exercise.kind == "tested" for one in checked)
         console.print(f"{passed} of {tested} exercises pass their visible checks.")
-        if any(one.needs_work or (one.exercise.kind == "tested" and not one.attempted) for one in checked):
+        needs_work = any(one.needs_work for one in checked)
+        if needs_work and hints < 3:
+            console.print(f"--hints {hints + 1} shows one hint more: concept, structure, line, in this order.")
+        elif any(one.exercise.kind == "tested" and not one.attempted for one in checked):
             console.print("Three hints stand folded under each exercise: the concept, the structure, the line.")
         console.print("[dim]Hidden checks with fresh inputs decide the marks; they are not run here.[/dim]")
-        needs_work = any(one.needs_work for one in checked)
     raise typer.Exit(1 if needs_work else 0)
+
+
+def _advice(one: CheckedExercise, n_hints: int) -> Text:
+    """Say what the checks of an exercise that needs work found, and give its first hints."""
+    if not one.needs_work:
+        return Text()
+    advice = Text(one.outcome.message)
+    for number, hint in enumerate(one.hints[:n_hints], start=1):
+        advice.append(f"\n\nHint {number} of {len(one.hints)}, {hint.label}: ", style="bold")
+        advice.append(hint.text)
+    return advice
 
 
 def _limits(timeout: float) -> Limits:
@@ -367,8 +382,19 @@ def _progress(console: Console, total: int) -> Iterator[Callable[[str], None]]:
 @contextmanager
 def _refusals_explained(console: Console) -> Iterator[None]:
     """Show why the command cannot be done as one panel, and exit with code 2."""
-    from rich.panel import Panel
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, _refusals()):
+            raise
+        from rich.panel import Panel
 
+        console.print(Panel(Text(str(error)), title="Not done", border_style="red"))
+        raise typer.Exit(2) from error
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """Return the errors that say why a command cannot be done; only a command that stops waits for their modules."""
     from autograder.course_lock import CourseBusyError
     from autograder.course_tree import CourseError
     from autograder.engine import EngineError
@@ -377,8 +403,4 @@ def _refusals_explained(console: Console) -> Iterator[None]:
     from autograder.keys import GradingKeyError
 
     refusals = (CourseError, CourseBusyError, EngineError, GradebookError, GradingKeyError, IntakeError)
-    try:
-        yield
-    except (*refusals, UnreadableNotebookError, ProjectNotFoundError) as error:
-        console.print(Panel(Text(str(error)), title="Not done", border_style="red"))
-        raise typer.Exit(2) from error
+    return (*refusals, UnreadableNotebookError, ProjectNotFoundError)

@@ -23,6 +23,9 @@ def is_tensor(value: Any) -> bool:
 
     Lesson: 01 §4
     """
+    if type(value).__module__.partition(".")[0] != "torch":
+        # Asked of torch itself, an array would have to wait for a torch that has been imported and not loaded yet.
+        return False
     torch = sys.modules.get("torch")
     return torch is not None and type(value) in (torch.Tensor, torch.nn.Parameter)
 
