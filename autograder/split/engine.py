@@ -11,15 +11,13 @@ import contextlib
 import json
 import os
 import re
-import shutil
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -33,27 +31,25 @@ from autograder.notebook_files import metadata_node
 from .channel import Channel, ChannelClosedError, DeadlineError
 from .interface import Interface
 from .plan import RUN_BY_STUDENT, PlannedCell
-from .planning import plan_cells, reference_cells
+from .planning import answer_names, plan_cells, reference_cells
 from .refusals import refused_tests
+from .servers import StudentProcess, WarmServer, kill, start_server
 
 VERSION: Final = 1
 
-_START_SECONDS = 120.0
 _GRACE_SECONDS = 10.0
 _IMPORT = re.compile(r"^\s*(?:import|from)\s+([\w.]+)", re.MULTILINE)
 _FROM_IMPORT = re.compile(r"^\s*from\s+([\w.]+)\s+import\s+\(?([\w ,]+)", re.MULTILINE)
 
-# One thread a process: marks must not depend on how many submissions run beside each other.
-_ENVIRONMENT: Final = {
-    "LANG": "C.UTF-8",
-    "NBGRADER_EXECUTION": "autograde",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMBA_NUM_THREADS": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
-_KEPT_VARIABLES: Final = ("COURSE_LIB_CACHE", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "TZ")
+
+@dataclass(frozen=True)
+class _Template:
+    """Servers in which the cells given at the beginning of a lesson have been run, and what those cells gave."""
+
+    student: WarmServer
+    trusted: WarmServer
+    given: tuple[str, ...]
+    runs: dict[int, CellRun]
 
 
 @dataclass
@@ -94,10 +90,12 @@ class SplitEngine:
             self.identity += " unsandboxed"
         self.warnings = tuple(_warnings(sandboxed=sandboxed, shared=shared))
         self._lock = threading.Lock()
-        self._student_server: _Server | None = None
-        self._trusted_server: _Server | None = None
+        self._student_server: WarmServer | None = None
+        self._trusted_server: WarmServer | None = None
         self._modules: set[str] = set()
         self._interfaces: dict[str, Interface | None] = {}
+        self._templates: dict[str, _Template | None] = {}
+        self._folders = contextlib.ExitStack()
 
     def prepare(self, lessons: Sequence[Lesson]) -> None:
         """Start the servers with what these lessons import, and find out what their tests need; see ``Engine``."""
@@ -118,7 +116,8 @@ class SplitEngine:
         forbidden = _forbidden_calls(job.lesson)
         refused = refused_tests(cells, forbidden, interface)
         to_run = [replace(cell, role="skipped") if index in refused else cell for index, cell in enumerate(cells)]
-        progress = self._run(to_run, interface, forbidden, job, shared=self.shared)
+        template = self._template_of(job.lesson, interface, forbidden)
+        progress = self._run(to_run, interface, forbidden, job, shared=self.shared, template=template)
         runs = progress.runs | refused
         return [runs.get(index, _untouched(cell)) for index, cell in enumerate(cells)]
 
@@ -128,9 +127,14 @@ class SplitEngine:
             wanted = sorted(modules - self._modules - {"__main__"})
             assert self._student_server is not None
             assert self._trusted_server is not None
-            for names in _in_pieces(wanted):
-                self._student_server.import_modules(names)
-                self._trusted_server.import_modules(names)
+            if not wanted:
+                return
+            with ThreadPoolExecutor(2) as both:
+                for done in [
+                    both.submit(server.import_modules, wanted)
+                    for server in (self._student_server, self._trusted_server)
+                ]:
+                    done.result()
             self._modules.update(wanted)
 
     def interface_of(self, lesson: Lesson) -> Interface:
@@ -155,18 +159,67 @@ class SplitEngine:
             self.warnings = tuple(dict.fromkeys([*self.warnings, *found.faults]))
             return found
 
+    def _template_of(
+        self, lesson: Lesson, interface: Interface | None, forbidden: Mapping[str, list[str]]
+    ) -> _Template | None:
+        """Return a lesson's template, made at its first submission; ``None`` where the lesson can have none."""
+        with self._lock:
+            if lesson.fingerprint not in self._templates:
+                self._templates[lesson.fingerprint] = self._make_template(lesson, interface, forbidden)
+            return self._templates[lesson.fingerprint]
+
+    def _make_template(
+        self, lesson: Lesson, interface: Interface | None, forbidden: Mapping[str, list[str]]
+    ) -> _Template | None:
+        assert self._student_server is not None
+        assert self._trusted_server is not None
+        given = _given_at_the_beginning(reference_cells(lesson))
+        if not given:
+            return None
+        folder = Path(self._folders.enter_context(tempfile.TemporaryDirectory(prefix="lesson-")))
+        lesson.copy_data_files(folder)
+        content = {
+            "folder": str(folder),
+            "given": given,
+            "classes": _classes(interface),
+            "forbidden": dict(forbidden),
+        }
+        servers: list[WarmServer | None] = []
+        found = []
+        for server in (self._student_server, self._trusted_server):
+            with tempfile.NamedTemporaryFile("w+", encoding="utf-8") as file:
+                json.dump(content, file)
+                file.flush()
+                servers.append(server.template(Path(file.name)))
+                found.append(json.loads(Path(file.name).read_bytes()))
+        student, trusted = servers
+        if student is None or trusted is None:
+            for made in servers:
+                if made is not None:
+                    made.close()
+            return None
+        runs = {
+            index: CellRun(CellState.COMPLETED, [metadata_node(one) for one in outputs], index + 1)
+            for index, outputs, _ in found[0]
+        }
+        return _Template(student, trusted, tuple(source for _, source in given), runs)
+
     def close(self) -> None:
         """End the servers."""
         with self._lock:
-            for server in (self._student_server, self._trusted_server):
+            templates = [one for one in self._templates.values() if one is not None]
+            servers = [server for one in templates for server in (one.student, one.trusted)]
+            for server in (*servers, self._student_server, self._trusted_server):
                 if server is not None:
                     server.close()
+            self._templates = {}
+            self._folders.close()
             self._student_server = self._trusted_server = None
 
     def _record_interface(self, lesson: Lesson) -> Interface:
         cells = reference_cells(lesson)
         with tempfile.TemporaryDirectory(prefix="reference-") as folder:
-            copy_data_files(lesson, Path(folder))
+            lesson.copy_data_files(Path(folder))
             job = Job(metadata_node({"cells": []}), Path(folder), Limits(cell_seconds=120.0, total_seconds=900), lesson)
             split = self._run(cells, None, {}, job, shared=False)
             failed = _failures(cells, split)
@@ -193,67 +246,77 @@ class SplitEngine:
         job: Job,
         *,
         shared: bool,
+        template: _Template | None = None,
     ) -> _Progress:
         progress = _Progress()
+        if template is not None:
+            if [source for _, source in _given_at_the_beginning(cells)] == list(template.given):
+                progress = _Progress(dict(template.runs), first=1 + max(template.runs))
+            else:
+                # The student has put a cell of their own before or between those given at the beginning.
+                template = None
+        task = {
+            "cells": [cell.to_json() for cell in cells],
+            "done": progress.first,
+            "cell_seconds": job.limits.cell_seconds,
+            "shared": shared,
+            "interface": interface.to_json() if interface is not None else None,
+            "answer_names": sorted(set(answer_names(cells)) - set(interface.imports)) if interface is not None else [],
+            "folder": str(job.folder),
+            "secret": self.secret,
+            "student": job.student,
+        }
+        student_task = {
+            "folder": str(job.folder),
+            "limits": asdict(job.limits),
+            "classes": _classes(interface),
+            "forbidden": dict(forbidden),
+        }
         deadline = time.monotonic() + job.limits.total_seconds
         for _ in range(job.limits.restarts + 1):
             if progress.finished or time.monotonic() >= deadline:
                 break
-            self._run_pair(progress, cells, interface, forbidden, job, deadline, shared)
+            self._run_pair(progress, task, student_task, cells, deadline, template)
         return progress
 
     def _run_pair(
         self,
         progress: _Progress,
+        task: Mapping[str, Any],
+        student_task: Mapping[str, Any],
         cells: Sequence[PlannedCell],
-        interface: Interface | None,
-        forbidden: Mapping[str, list[str]],
-        job: Job,
         deadline: float,
-        shared: bool,
+        template: _Template | None,
     ) -> None:
         """Run the cells that remain in a new pair of processes."""
-        assert self._student_server is not None
-        assert self._trusted_server is not None
-        classes = list(interface.all_classes) if interface is not None else ["*"]
-        student_task = {
-            "folder": str(job.folder),
-            "limits": asdict(job.limits),
-            "classes": classes,
-            "forbidden": dict(forbidden),
-        }
+        student_server = template.student if template is not None else self._student_server
+        trusted_server = template.trusted if template is not None else self._trusted_server
+        assert student_server is not None
+        assert trusted_server is not None
         with contextlib.ExitStack() as stack:
             ours, theirs = (stack.enter_context(one) for one in socket.socketpair())
             report_read, report_write = os.pipe()
-            student = _Process(self._student_server, student_task, [theirs.fileno(), report_write], report_read)
+            student = StudentProcess(student_server, student_task, [theirs.fileno(), report_write], report_read)
             os.close(report_write)
             stack.callback(student.end)
             talk, their_talk = (stack.enter_context(one) for one in socket.socketpair())
-            trusted_pid = self._trusted_server.fork({}, [ours.fileno(), their_talk.fileno()])
-            stack.callback(_kill, trusted_pid)
+            trusted_pid = trusted_server.fork({}, [ours.fileno(), their_talk.fileno()])
+            stack.callback(kill, trusted_pid)
             for one in (ours, theirs, their_talk):
                 one.close()
-            replayed = [
-                index
-                for index in range(progress.first)
-                if index in progress.runs and progress.runs[index].state in (CellState.COMPLETED, CellState.ERROR)
-            ]
+            ran_well = (CellState.COMPLETED, CellState.ERROR)
             report = Channel(talk)
             report.deadline = deadline + _GRACE_SECONDS
-            task = {
-                "cells": [cell.to_json() for cell in cells],
+            state = {
                 "first": progress.first,
-                "replayed": replayed,
-                "cell_seconds": job.limits.cell_seconds,
+                "replayed": [
+                    index
+                    for index in range(task["done"], progress.first)
+                    if index in progress.runs and progress.runs[index].state in ran_well
+                ],
                 "seconds_left": deadline - time.monotonic(),
-                "shared": shared,
-                "student_pid": student.confined_pid(),
-                "interface": interface.to_json() if interface is not None else None,
-                "folder": str(job.folder),
-                "secret": self.secret,
-                "student": job.student,
             }
-            _follow(report, task, cells, progress, student)
+            _follow(report, {**task, **state}, cells, progress, student)
 
     def _readable_paths(self) -> list[Path]:
         import autograder
@@ -276,8 +339,8 @@ class SplitEngine:
             except sandbox.SandboxUnavailableError as error:
                 raise EngineError(str(error)) from error
         self._modules = set(modules)
-        student = _Server("student")
-        trusted = _Server("trusted")
+        student = start_server("student")
+        trusted = start_server("trusted")
         for server in (student, trusted):
             server.greet(sorted(self._modules), self._readable_paths(), sandboxed=self.sandboxed)
         for server in (student, trusted):
@@ -285,122 +348,14 @@ class SplitEngine:
         self._student_server, self._trusted_server = student, trusted
 
 
-class _Server:
-    """One warm server and the connection to it."""
-
-    def __init__(self, kind: str) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.kind = kind
-        self.control = ours
-        self.lock = threading.Lock()
-        self.messages = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
-        project = Path(__file__).resolve().parents[2]
-        environment = sandbox.clean_environment() | _ENVIRONMENT | {"PYTHONPATH": str(project)}
-        environment |= {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-        if kind == "student":
-            # The same order of a set in every run. Collisions with the trusted process's hashes must not be planned.
-            environment["PYTHONHASHSEED"] = "0"
-        environment["MPLBACKEND"] = "agg" if kind == "trusted" else "module://matplotlib_inline.backend_inline"
-        with contextlib.suppress(ImportError):
-            from course_lib.data import cache_dir
-
-            environment["COURSE_LIB_CACHE"] = str(cache_dir())
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "autograder.split.warm", kind, str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=self.messages,
-            stderr=self.messages,
-            env=environment,
-            cwd="/",
-        )
-        theirs.close()
-
-    def greet(self, modules: Sequence[str], readable: Sequence[Path], *, sandboxed: bool) -> None:
-        paths = [str(path) for path in readable]
-        self.control.send(json.dumps({"modules": list(modules), "readable": paths, "sandboxed": sandboxed}).encode())
-
-    def wait_until_ready(self) -> None:
-        self.control.settimeout(_START_SECONDS)
-        try:
-            if self.control.recv(1 << 16):
-                self.control.settimeout(None)
-                return
-        except OSError:
-            pass
-        raise EngineError(f"the {self.kind} process could not be started: {self.last_words()}")
-
-    def import_modules(self, names: Sequence[str]) -> None:
-        self.fork({"modules": list(names)}, [])
-
-    def fork(self, task: Mapping[str, Any], descriptors: Sequence[int]) -> int:
-        """Fork a process that owns copies of some descriptors; return its process id."""
-        with self.lock:
-            try:
-                socket.send_fds(self.control, [json.dumps(task).encode()], list(descriptors))
-                reply = self.control.recv(1 << 16)
-            except OSError as error:
-                raise EngineError(f"the {self.kind} server does not answer ({error}): {self.last_words()}") from error
-        if not reply:
-            raise EngineError(f"the {self.kind} server has ended: {self.last_words()}")
-        return int(json.loads(reply)["pid"])
-
-    def close(self) -> None:
-        self.control.close()
-        try:
-            self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.messages.close()
-
-    def last_words(self) -> str:
-        self.messages.seek(0)
-        return self.messages.read()[-2_000:].decode("utf-8", "replace").strip() or "it said nothing"
-
-
-class _Process:
-    """A student's process, seen through its keeper."""
-
-    def __init__(self, server: _Server, task: Mapping[str, Any], descriptors: Sequence[int], report: int) -> None:
-        self.server = server
-        self.keeper_pid = server.fork(task, descriptors)
-        self.report = os.fdopen(report, "rb")
-        self._pid: int | None = None
-        self._ended: dict[str, Any] | None = None
-
-    def confined_pid(self) -> int:
-        if self._pid is None:
-            line = self.report.readline()
-            if not line:
-                raise EngineError(f"the student's process could not be confined: {self.server.last_words()}")
-            first = json.loads(line)
-            if "pid" not in first:
-                raise EngineError(f"the student's process could not be confined: {first}")
-            self._pid = int(first["pid"])
-        return self._pid
-
-    def killed_for_memory(self) -> bool:
-        """Say whether memory was the end of it; waits for the keeper's report."""
-        if self._ended is None:
-            line = self.report.readline()
-            self._ended = json.loads(line) if line else {}
-        return bool(self._ended.get("killed_for_memory"))
-
-    def end(self) -> None:
-        _kill(self.keeper_pid)
-        # The end of the pipe says that the keeper, and with it everything below it, is gone.
-        self.report.read()
-        self.report.close()
-
-
 def _follow(
-    report: Channel, task: Mapping[str, Any], cells: Sequence[PlannedCell], progress: _Progress, student: _Process
+    report: Channel, task: Mapping[str, Any], cells: Sequence[PlannedCell], progress: _Progress, student: StudentProcess
 ) -> None:
     """Hand over the task and take in what becomes of the cells, until the pair has finished or broken."""
     current = progress.first
     try:
         report.send(json.dumps(task).encode())
+        report.send(str(student.confined_pid()).encode())
         while True:
             message = json.loads(report.receive())
             if "cell" in message:
@@ -466,15 +421,25 @@ def _has_reference(lesson: Lesson, answer_id: str | None) -> bool:
     return bool(own) and released is not None and own[0].strip() != str(released.source).strip()
 
 
+def _given_at_the_beginning(cells: Sequence[PlannedCell]) -> list[tuple[int, str]]:
+    """Return the given cells before the first cell that a student writes or that tests, with their indices."""
+    found = []
+    for index, cell in enumerate(cells):
+        if cell.role in ("answer", "extra", "test"):
+            break
+        if cell.role == "given":
+            found.append((index, cell.source))
+    return found
+
+
+def _classes(interface: Interface | None) -> list[str]:
+    return list(interface.all_classes) if interface is not None else []
+
+
 def _untouched(cell: PlannedCell) -> CellRun:
     if cell.role == "text":
         return CellRun(CellState.COMPLETED)
     return CellRun(CellState.SKIPPED if cell.role == "skipped" else CellState.NOT_RUN)
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
 
 
 def imported_modules(lesson: Lesson) -> Iterator[str]:
@@ -486,21 +451,6 @@ def imported_modules(lesson: Lesson) -> Iterator[str]:
         for module, names in _FROM_IMPORT.findall(cell.source):
             # ``from package import module`` may name modules; what is none simply fails to import.
             yield from (f"{module}.{name.split()[0]}" for name in names.split(",") if name.split())
-
-
-def _in_pieces(names: Sequence[str], size: int = 1_000) -> Iterator[Sequence[str]]:
-    """Cut a list of module names into pieces that fit a message to a server."""
-    for start in range(0, len(names), size):
-        yield names[start : start + size]
-
-
-def copy_data_files(lesson: Lesson, folder: Path) -> None:
-    """Give a run the instructor's data files."""
-    for path in lesson.source_path.parent.rglob("*"):
-        if path.is_file() and path.suffix != ".ipynb" and ".ipynb_checkpoints" not in path.parts:
-            target = folder / path.relative_to(lesson.source_path.parent)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
 
 
 def _kept_interface(place: Path, state: Mapping[str, str]) -> Interface | None:

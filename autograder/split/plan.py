@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
-
-from .interface import bound_names, read_names
 
 Role = Literal["given", "answer", "extra", "test", "skipped", "text"]
 RUN_BY_STUDENT: Final = ("given", "answer", "extra")
@@ -22,6 +19,7 @@ class PlannedCell:
             the trusted one.
         source: its text.
         key: its grade id, or an empty string.
+        binds: names that a given or test cell binds, which are its own from then on.
         exercise: the grade id of the answer that it gives or tests; ``None`` where it belongs to no exercise.
     """
 
@@ -29,6 +27,7 @@ class PlannedCell:
     source: str
     key: str = ""
     exercise: str | None = None
+    binds: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -38,10 +37,3 @@ class PlannedCell:
     def from_json(cls, content: Mapping[str, Any]) -> PlannedCell:
         """Read what ``to_json`` returned."""
         return cls(**content)
-
-
-def names_read_by_tests(cells: Sequence[PlannedCell]) -> set[str]:
-    """Return names that test cells read and that nothing but an answer can bind."""
-    trusted = {name for cell in cells if cell.role in ("given", "test") for name in bound_names(cell.source)}
-    read = {name for cell in cells if cell.role == "test" for name in read_names(cell.source)}
-    return {name for name in read - trusted if not hasattr(builtins, name) and name not in ("get_ipython", "display")}

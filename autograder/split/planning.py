@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import builtins
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from nbformat import NotebookNode
 
 from autograder.course_tree import Lesson, grade_id, has_tag, is_answer, nbgrader_metadata
 from autograder.rebuild import EXTRA
 
+from .interface import bound_names, read_names
 from .plan import PlannedCell
+
+_SHELL_NAMES = ("get_ipython", "display", "In", "Out")
 
 
 def plan_cells(notebook: NotebookNode, lesson: Lesson) -> list[PlannedCell]:
@@ -41,5 +46,27 @@ def _plan(cell: NotebookNode, answers_of: Mapping[str, str | None]) -> PlannedCe
     if is_answer(cell):
         return PlannedCell("answer", source, key, key)
     if nbgrader_metadata(cell).get("grade"):
-        return PlannedCell("test", source, key, answers_of.get(key))
-    return PlannedCell("given", source, key)
+        return PlannedCell("test", source, key, answers_of.get(key), _binds(source))
+    return PlannedCell("given", source, key, binds=_binds(source))
+
+
+@lru_cache(maxsize=4096)
+def _binds(source: str) -> tuple[str, ...]:
+    """Return the names that one of the instructor's cells binds, magics and all."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    return tuple(bound_names(TransformerManager().transform_cell(source)))  # type: ignore[no-untyped-call]
+
+
+def answer_names(cells: Sequence[PlannedCell]) -> list[str]:
+    """Return the names that tests read and that only an answer can bind."""
+    return sorted(
+        _answer_names(tuple((cell.role, cell.source, cell.binds) for cell in cells if cell.role in ("given", "test")))
+    )
+
+
+@lru_cache(maxsize=64)
+def _answer_names(trusted: tuple[tuple[str, str, tuple[str, ...]], ...]) -> frozenset[str]:
+    bound = {name for _, _, names in trusted for name in names}
+    read = {name for role, source, _ in trusted if role == "test" for name in read_names(source)}
+    return frozenset(name for name in read - bound if not hasattr(builtins, name) and name not in _SHELL_NAMES)

@@ -38,15 +38,15 @@ class _Stay:
 class StudentSide:
     """Serves one submission's process until the trusted side closes the connection."""
 
-    def __init__(self, channel: Channel, shell: NotebookShell, kept_classes: tuple[str, ...] = ()) -> None:
+    channel: Channel
+
+    def __init__(self, shell: NotebookShell, kept_classes: tuple[str, ...] = ()) -> None:
         """Prepare the process.
 
         Args:
-            channel: to the trusted side.
             shell: in which cells run.
             kept_classes: names of classes whose objects stay here even if they derive from a list or a number.
         """
-        self.channel = channel
         self.shell = shell
         self.kept_classes = kept_classes
         self.objects: list[Any] = []
@@ -74,8 +74,9 @@ class StudentSide:
             "forget": self.graphs.clear,
         }
 
-    def serve(self) -> None:
-        """Answer requests until there are no more."""
+    def serve(self, channel: Channel) -> None:
+        """Answer the requests of the trusted side until there are no more."""
+        self.channel = channel
         while True:
             # Only the trusted side may send one mutable value twice and expect it to arrive as one.
             request = decode(self.channel.receive(), self._from_reference, share=True)

@@ -20,7 +20,7 @@ from typing import Any
 
 from .channel import Channel
 from .interface import Interface, bound_names
-from .plan import RUN_BY_STUDENT, PlannedCell, names_read_by_tests
+from .plan import RUN_BY_STUDENT, PlannedCell
 from .session import Session, StudentGoneError, StudentTimedOutError
 from .shell import CellResult, NotebookShell
 
@@ -42,6 +42,8 @@ def run_notebook(task: Mapping[str, Any], student: Channel, report: Channel, she
         shell: of this process.
     """
     notebook = TrustedNotebook(task, student, shell)
+    # Known last, since the sandbox is being built meanwhile.
+    notebook.student_pid = int(report.receive())
     for message in notebook.run():
         report.send(json.dumps(message).encode())
 
@@ -57,15 +59,13 @@ class TrustedNotebook:
         self.cell_seconds = float(task["cell_seconds"])
         self.deadline = time.monotonic() + float(task["seconds_left"])
         self.shared = bool(task["shared"])
-        self.student_pid = int(task["student_pid"])
+        self.student_pid = 0
         self.shell = shell
         interface = task.get("interface")
         self.interface = None if interface is None else Interface.from_json(interface)
         self.session = Session(student, self.interface, shell.user_ns)
-        self.answer_names: set[str] = set()
+        self.answer_names: set[str] = set(task["answer_names"])
         self.stale = True
-        if self.interface is not None:
-            self.answer_names = names_read_by_tests(self.cells) - set(self.interface.imports)
 
     def run(self) -> Iterator[dict[str, Any]]:
         """Run the cells; yield what became of each, and at the end what was recorded."""
@@ -176,7 +176,7 @@ class TrustedNotebook:
         with _interrupted_at(self.session.channel.deadline):
             result = self.shell.run_notebook_cell(cell.source, name, count)
         # What a trusted cell binds is its own from now on, whatever an answer has bound before.
-        self.answer_names -= set(bound_names(self.shell.plain_source(cell.source)))
+        self.answer_names -= set(cell.binds)
         if cell.role == "test":
             self.stale = True
             if self.session.failure is None:

@@ -8,24 +8,30 @@ nothing of the kind can be found in the memory of what it forks.
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import json
 import os
+import random
 import signal
 import socket
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from autograder import sandbox
 from autograder.engine import Limits
 
 from .channel import Channel, ChannelClosedError
 from .shell import NotebookShell, make_shell
+
+if TYPE_CHECKING:
+    from .student import StudentSide
 
 MAX_REQUEST_BYTES = 128 * 1024
 _PR_SET_PDEATHSIG = 1
@@ -37,42 +43,142 @@ _OWN_MODULES = {
 }
 
 
-@dataclass(frozen=True)
-class _Outline:
-    """What all processes of a server have in common: what they may read, and whether they are confined."""
-
-    readable: tuple[Path, ...]
-    sandboxed: bool
-
-
 def main(kind: str, descriptor: int) -> None:
-    """Serve fork requests until the engine closes the connection."""
+    """Start the server; it serves until the engine closes the connection."""
     control = socket.socket(fileno=descriptor)
     request, _, _, _ = socket.recv_fds(control, MAX_REQUEST_BYTES, 0)
     hello = json.loads(request)
     missing = _import_all(hello["modules"] + _OWN_MODULES[kind])
-    shell = make_shell()
-    confinement = _Outline(tuple(Path(one) for one in hello["readable"]), bool(hello["sandboxed"]))
-    sandbox.prepare_to_fork(confinement.readable)
+    server = _Server(kind, control, make_shell(), tuple(Path(one) for one in hello["readable"]), hello["sandboxed"])
+    sandbox.prepare_to_fork(server.readable)
+    _reseed()
     # Ended children need no burial: what became of them is told over their own connections.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    control.send(json.dumps({"ready": True, "missing": missing}).encode())
-    while True:
-        request, descriptors, _, _ = socket.recv_fds(control, MAX_REQUEST_BYTES, 4)
-        if not request:
-            return
-        task = json.loads(request)
-        if "modules" in task:
-            _import_all(task["modules"])
-            sandbox.prepare_to_fork(confinement.readable)
-            control.send(json.dumps({"pid": os.getpid()}).encode())
-            continue
-        pid = os.fork()
-        if pid == 0:
-            _become(kind, task, descriptors, control, shell, confinement)
-        for one in descriptors:
-            os.close(one)
-        control.send(json.dumps({"pid": pid}).encode())
+    server.reply({"ready": True, "missing": missing})
+    server.serve()
+
+
+@dataclass
+class _Server:
+    """What a server holds for the processes that it forks."""
+
+    kind: str
+    control: socket.socket
+    shell: NotebookShell
+    readable: tuple[Path, ...]
+    sandboxed: bool
+    side: StudentSide | None = None
+
+    def reply(self, message: Mapping[str, Any]) -> None:
+        """Answer the engine's request."""
+        self.control.send(json.dumps(message).encode())
+
+    def serve(self) -> None:
+        """Answer requests until the engine closes the connection."""
+        while True:
+            request, descriptors, _, _ = socket.recv_fds(self.control, MAX_REQUEST_BYTES, 4)
+            if not request:
+                return
+            task = json.loads(request)
+            if "modules" in task:
+                _import_all(json.loads(Path(task["modules"]).read_bytes()))
+                sandbox.prepare_to_fork(self.readable)
+                self.reply({"done": True})
+                continue
+            # Python seeds this generator anew in every fork; numpy's and torch's are inherited as they are.
+            drawn_so_far = random.getstate()
+            pid = os.fork()
+            if pid == 0:
+                random.setstate(drawn_so_far)
+                self._become(task, descriptors)
+            for one in descriptors:
+                os.close(one)
+            self.reply({"pid": pid})
+
+    def _become(self, task: Mapping[str, Any], descriptors: list[int]) -> NoReturn:
+        """Turn a fresh fork into the process that was asked for; never return to the server's loop."""
+        status = 1
+        try:
+            self.control.close()
+            _die_with_parent()
+            if "lesson" in task:
+                self._be_template(task, descriptors)
+            elif self.kind == "student":
+                self._be_student(task, descriptors)
+            else:
+                self._be_trusted(descriptors)
+            status = 0
+        except ChannelClosedError:
+            status = 0
+        except BaseException:
+            # The server's own stderr keeps it for the engine's message.
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
+            # Neither the student's exit handlers nor the server's may run here.
+            os._exit(status)
+
+    def _be_template(self, task: Mapping[str, Any], descriptors: list[int]) -> None:
+        """Become a server for one lesson, in which the cells given at its beginning have been run already."""
+        lesson = json.loads(Path(task["lesson"]).read_bytes())
+        self.control = socket.socket(fileno=descriptors[0])
+        os.chdir(lesson["folder"])
+        sys.path.append(lesson["folder"])
+        self.side = self._new_side(lesson)
+        runs = []
+        for index, source in lesson["given"]:
+            result = self.shell.run_notebook_cell(source, f"<cell {index + 1}>", index + 1)
+            runs.append([index, result.outputs, result.error is None])
+        sys.path.remove(lesson["folder"])
+        gc.collect()
+        gc.freeze()
+        # A process with threads cannot be forked: the engine then runs these cells for each submission.
+        usable = all(went_well for _, _, went_well in runs) and threading.active_count() == 1
+        content = json.dumps(runs) if usable else "[]"
+        Path(task["lesson"]).write_text(content, encoding="utf-8")
+        self.reply({"ready": usable})
+        self.serve()
+
+    def _new_side(self, lesson: Mapping[str, Any]) -> StudentSide | None:
+        if self.kind != "student":
+            return None
+        from .student import StudentSide
+
+        side = StudentSide(self.shell, tuple(lesson["classes"]))
+        if lesson["forbidden"]:
+            from .guard import install
+
+            install(lesson["forbidden"], side.exercise_of_frame, lambda: side.active_exercise)
+        return side
+
+    def _be_student(self, task: Mapping[str, Any], descriptors: list[int]) -> None:
+        connection, report = descriptors
+        limits = Limits(**task["limits"])
+        confinement = sandbox.Confinement(
+            readable=self.readable, folder=Path(task["folder"]), limits=limits, keep_fds=(connection,)
+        )
+        channel = Channel(socket.socket(fileno=connection))
+        drawn_so_far = random.getstate()
+        (sandbox.confine if self.sandboxed else sandbox.confine_unsandboxed)(confinement, report)
+        random.setstate(drawn_so_far)
+        # At the end, so that nothing in the working directory can stand in for a library.
+        sys.path.append(os.getcwd())
+        self.shell.keeper.max_bytes = limits.output_bytes
+        self.shell.keeper.max_displays = limits.displays
+        side = self.side or self._new_side(task)
+        assert side is not None
+        side.serve(channel)
+
+    def _be_trusted(self, descriptors: list[int]) -> None:
+        from .trusted import run_notebook, set_private_inputs
+
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        connection, report = (Channel(socket.socket(fileno=one)) for one in descriptors)
+        task = json.loads(report.receive())
+        os.chdir(task["folder"])
+        sys.path.append(task["folder"])
+        set_private_inputs(task["secret"], task["student"])
+        run_notebook(task, connection, report, self.shell)
 
 
 def _import_all(modules: list[str]) -> dict[str, str]:
@@ -98,77 +204,8 @@ def _ready_numba() -> None:
     cpu_target.target_context.refresh()
 
 
-def _become(
-    kind: str,
-    task: Mapping[str, Any],
-    descriptors: list[int],
-    control: socket.socket,
-    shell: NotebookShell,
-    outline: _Outline,
-) -> NoReturn:
-    """Turn a fresh fork into the process that was asked for; never return to the server's loop."""
-    status = 1
-    try:
-        control.close()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        _die_with_parent()
-        if kind == "student":
-            _be_student(task, descriptors, shell, outline)
-        else:
-            _be_trusted(descriptors, shell)
-        status = 0
-    except ChannelClosedError:
-        status = 0
-    except BaseException:
-        # The server's own stderr keeps it for the engine's message.
-        traceback.print_exc()
-        sys.stderr.flush()
-    finally:
-        # Neither the student's exit handlers nor the server's may run here.
-        os._exit(status)
-
-
-def _be_student(task: Mapping[str, Any], descriptors: list[int], shell: NotebookShell, outline: _Outline) -> None:
-    from .student import StudentSide
-
-    connection, report = descriptors
-    confinement = sandbox.Confinement(
-        readable=outline.readable,
-        folder=Path(task["folder"]),
-        limits=Limits(**task["limits"]),
-        keep_fds=(connection,),
-    )
-    channel = Channel(socket.socket(fileno=connection))
-    (sandbox.confine if outline.sandboxed else sandbox.confine_unsandboxed)(confinement, report)
-    _reseed()
-    # At the end, so that nothing in the working directory can stand in for a library.
-    sys.path.append(os.getcwd())
-    shell.keeper.max_bytes = confinement.limits.output_bytes
-    shell.keeper.max_displays = confinement.limits.displays
-    side = StudentSide(channel, shell, tuple(task["classes"]))
-    if task["forbidden"]:
-        from .guard import install
-
-        install(task["forbidden"], side.exercise_of_frame, lambda: side.active_exercise)
-    side.serve()
-
-
-def _be_trusted(descriptors: list[int], shell: NotebookShell) -> None:
-    from .trusted import run_notebook, set_private_inputs
-
-    connection, report = (Channel(socket.socket(fileno=one)) for one in descriptors)
-    task = json.loads(report.receive())
-    os.chdir(task["folder"])
-    sys.path.append(task["folder"])
-    set_private_inputs(task["secret"], task["student"])
-    _reseed()
-    run_notebook(task, connection, report, shell)
-
-
 def _reseed() -> None:
     """Give unseeded generators the same start in every run, so that the same submission gives the same verdict."""
-    import random
-
     random.seed(0)
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed(0)
