@@ -34,7 +34,7 @@ SCHEMA_PATH: Final = Path(__file__).with_name("verdict.schema.json")
 # What only shows or builds things. A module that is not named here counts as one that decides marks.
 _DECIDES_NO_MARK: Final = frozenset(
     {"__main__", "bundle", "cli", "feedback", "gradescope", "grading_commands", "instructor_tree", "learner_check"}
-    | {"leaks", "lms", "release", "reports", "sample_class", "verification"}
+    | {"alone", "leaks", "learner_process", "lms", "release", "reports", "sample_class", "verification"}
 )
 
 _CAUSES: Final = {
