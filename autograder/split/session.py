@@ -71,6 +71,7 @@ class Session:
         self.callbacks: list[Callable[..., Any]] = []
         self.depth = 0
         self.random_states: dict[str, Any] = {}
+        self.fetched: dict[str, Any] = {}
 
     # What the trusted notebook asks for
 
@@ -88,8 +89,9 @@ class Session:
         for name in names:
             pair = found.get(name)
             kind, value = pair if type(pair) is tuple and len(pair) == 2 else ("missing", None)
+            self.fetched.pop(name, None)
             if kind == "value":
-                self.namespace[name] = value
+                self.namespace[name] = self.fetched[name] = value
             elif kind == "unsendable":
                 self.namespace[name] = proxies.Unsendable(name, str(value))
             else:
@@ -174,6 +176,8 @@ class Session:
         outermost = self.depth == 0
         try:
             request = {"do": what, "args": args, "exercise": self.exercise, "state": self._state()}
+            if replaced := self._replaced_names():
+                request["names"] = replaced
             self.channel.send(encode(request, self._to_reference, share=True))
             reply = self._reply()
         except DeadlineError as error:
@@ -354,6 +358,24 @@ class Session:
                 setattr(error, name, value)
         return error
 
+    def _replaced_names(self) -> dict[str, Any]:
+        """Return which of the answer's functions and classes the test has deleted or replaced since it was asked last.
+
+        Tests do so to see whether one answer uses another. Plain values stay here: one of them may be what a test
+        expects.
+        """
+        replaced: dict[str, Any] = {}
+        for name, before in list(self.fetched.items()):
+            now = self.namespace.get(name, _GONE)
+            if now is before:
+                continue
+            self.fetched[name] = now
+            if now is _GONE:
+                replaced[name] = ("deleted", None)
+            elif callable(now):
+                replaced[name] = ("value", now)
+        return replaced
+
     def _state(self) -> dict[str, Any]:
         """Return what of the global state has been set here since the last request: seeds, warnings, gradients.
 
@@ -375,6 +397,9 @@ class Session:
                 self.random_states[name] = mark
                 state[name] = value
         return state
+
+
+_GONE = object()
 
 
 class _Argument:

@@ -280,6 +280,11 @@ class StudentSide:
         """Put this process into the state that the test cell has set: seeds, error handling, gradients."""
         state = request.get("state") or {}
         self.active_exercise = request.get("exercise", self.active_exercise)
+        for name, (kind, value) in (request.get("names") or {}).items():
+            if kind == "deleted":
+                self.shell.user_ns.pop(name, None)
+            else:
+                self.shell.user_ns[name] = value
         _set_random_states(state)
         numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
         with contextlib.ExitStack() as stack:

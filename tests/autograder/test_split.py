@@ -149,6 +149,12 @@ WORKS = {
     ),
     "a partial score": Exercise("def f(x):\n    return x", "score = 0.5 if f(1) == 1 else 0\nscore"),
     "magics": Exercise("%matplotlib inline\ndef f():\n    return 1", "%%capture out\nassert f() == 1"),
+    "whether one answer uses another": Exercise(
+        "def square(x):\n    return x * x\ndef squares(n):\n    return [square(x) for x in range(n)]",
+        "import pytest\nkept = square\ndel square\nwith pytest.raises(NameError):\n    squares(2)\n"
+        "calls = []\ndef square(x):\n    calls.append(x)\n    return -x\nassert squares(3) == [0, -1, -2]\n"
+        "assert calls == [0, 1, 2]\nsquare = kept\nassert squares(3) == [0, 1, 4]",
+    ),
     "namedtuples": Exercise(
         "from collections import namedtuple\nPoint = namedtuple('Point', 'x y')\ndef origin():\n    return Point(0, 1)",
         "p = origin()\nassert p == (0, 1) and p.y == 1 and isinstance(p, tuple)",
@@ -286,12 +292,20 @@ def test_the_cells_after_a_crash_are_still_run(engine: SplitEngine, tmp_path: Pa
     assert reason(runs[-1]) == "NameError: name 'f' is not defined"
 
 
-PATCHES = Exercise("def f():\n    return helper()\ndef helper():\n    return 1", "helper = lambda: 2\nassert f() == 2")
+PATCHES = Exercise(
+    "import math\ndef f(x):\n    return math.sqrt(x)", "import math\nmath.sqrt = lambda x: 2\nassert f(9) == 2"
+)
 
 
 def test_a_test_that_cannot_be_split_is_refused_by_name(engine: SplitEngine, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"(?s)in two processes.*test_answer: Assert.*--engine shared"):
         run_answer(engine, write_lesson(tmp_path, PATCHES), PATCHES.reference)
+
+
+def test_what_a_test_expects_stays_there_whatever_it_is_called(engine: SplitEngine, tmp_path: Path) -> None:
+    named_alike = Exercise("y = 0\ndef f(x):\n    return x + 1", "y = 41 + 1\nassert f(41) == y")
+    run = run_answer(engine, write_lesson(tmp_path, named_alike), "y = 0\ndef f(x):\n    return y")[-1]
+    assert reason(run) == "AssertionError: "
 
 
 def test_a_value_that_cannot_cross_is_named(engine: SplitEngine, tmp_path: Path) -> None:
