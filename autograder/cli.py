@@ -51,6 +51,7 @@ def build(
         with _progress(console) as report:
             rows = build_lessons(project, names, course=course, force=force, on_progress=report)
         _print_summary(console, rows)
+        _try_references(console, course or project.course, {row.name for row in rows})
         if bundle or nbgrader:
             chosen = read_lessons(select_sources(project, names))
             if bundle:
@@ -116,8 +117,33 @@ def _refusals_explained(console: Console) -> Iterator[None]:
         console.print(Panel(lines, title=f"Nothing was written: {title}", border_style="red"))
         raise typer.Exit(1) from error
     except (BuildError, ProjectNotFoundError) as error:
-        console.print(Panel(Text(str(error)), title="Nothing was written", border_style="red"))
+        console.print(Panel(Text(str(error)), title="Not done", border_style="red"))
         raise typer.Exit(1) from error
+
+
+def _try_references(console: Console, course: Path, names: set[str]) -> None:
+    """Run each reference solution as a submission is run, so that an author hears at once what would fail then."""
+    import os
+
+    from autograder.course_tree import CourseTree
+    from autograder.engine import EngineError
+    from autograder.release import BuildError
+    from autograder.split.engine import SplitEngine
+
+    if not hasattr(os, "fork"):
+        console.print("Not tried: whether the tests can be graded in two processes; that needs Linux or macOS.")
+        return
+    engine = SplitEngine(sandboxed=False)
+    lessons = [lesson for lesson in CourseTree.open(course).lessons if lesson.name in names]
+    try:
+        with console.status("Running the reference solutions as submissions are run"):
+            faults = [fault for lesson in lessons for fault in engine.faults_of(lesson)]
+    except EngineError as error:
+        raise BuildError(str(error)) from error
+    finally:
+        engine.close()
+    if faults:
+        raise BuildError("\n".join(faults))
 
 
 def _problem_line(problem: Problem) -> Text:

@@ -137,6 +137,19 @@ class SplitEngine:
                     done.result()
             self._modules.update(wanted)
 
+    def faults_of(self, lesson: Lesson) -> list[str]:
+        """Return what is wrong with a lesson's own tests, without starting anything for one that has been tried.
+
+        Raises:
+            EngineError: as ``interface_of``.
+        """
+        kept = _kept_interface(*_kept_place(lesson))
+        if kept is None:
+            with self._lock:
+                self._start(imported_modules(lesson))
+            kept = self.interface_of(lesson)
+        return kept.faults
+
     def interface_of(self, lesson: Lesson) -> Interface:
         """Return what a lesson's reference solution offers to its tests, recorded once for each version of a lesson.
 
@@ -144,8 +157,7 @@ class SplitEngine:
             EngineError: if the reference passes a test in one process and not in two.
         """
         with self._lock:
-            place = lesson.config.root / ".split" / f"{lesson.assignment}-{lesson.name}.json"
-            state = {"lesson": lesson.fingerprint, "engine": self.identity}
+            place, state = _kept_place(lesson)
             if lesson.fingerprint not in self._interfaces:
                 self._interfaces[lesson.fingerprint] = _kept_interface(place, state)
             found = self._interfaces[lesson.fingerprint]
@@ -451,6 +463,14 @@ def imported_modules(lesson: Lesson) -> Iterator[str]:
         for module, names in _FROM_IMPORT.findall(cell.source):
             # ``from package import module`` may name modules; what is none simply fails to import.
             yield from (f"{module}.{name.split()[0]}" for name in names.split(",") if name.split())
+
+
+def _kept_place(lesson: Lesson) -> tuple[Path, dict[str, str]]:
+    """Return where a lesson's interface is kept, and what it depends on."""
+    from autograder.verdicts import code_fingerprint
+
+    place = lesson.config.root / ".split" / f"{lesson.assignment}-{lesson.name}.json"
+    return place, {"lesson": lesson.fingerprint, "grader": code_fingerprint(), "python": sys.version.split()[0]}
 
 
 def _kept_interface(place: Path, state: Mapping[str, str]) -> Interface | None:
