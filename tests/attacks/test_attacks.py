@@ -6,14 +6,16 @@ of it that attacks the sandbox once more as root; then every attack is one asser
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import functools
 import io
 import os
 import re
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 
 import pytest
@@ -54,12 +56,22 @@ _HIDDEN_INPUT = re.compile(r"777\d{7}")
 
 
 @pytest.fixture(scope="session")
-def graded(request: pytest.FixtureRequest) -> Iterator[Result]:
-    user = ORDINARY_USER if IS_ROOT and request.param == ORDINARY else None
-    archives = {f"{one.name}.zip": one.content() for one in ARCHIVES}
-    with graded_class(CLASSES[request.param], user=user, archives=archives) as result:
-        print(f"{len(result.attacks)} attacks as {request.param}: {result.raw['seconds']:.1f} s")
-        yield result
+def grade_once() -> Iterator[Callable[[str], Result]]:
+    """Grade the class of each user at its first test, and keep it for all the others, in whatever order they come."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def grade(user: str) -> Result:
+            number = ORDINARY_USER if IS_ROOT and user == ORDINARY else None
+            archives = {f"{one.name}.zip": one.content() for one in ARCHIVES}
+            return stack.enter_context(graded_class(CLASSES[user], user=number, archives=archives))
+
+        yield grade
+
+
+@pytest.fixture
+def graded(request: pytest.FixtureRequest, grade_once: Callable[[str], Result]) -> Result:
+    return grade_once(request.param)
 
 
 def unlike(found: dict[str, Outcome], expected: dict[str, Expected]) -> list[str]:
