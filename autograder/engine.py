@@ -85,7 +85,7 @@ class Job:
 
 
 class EngineError(RuntimeError):
-    """The engine itself could not run (no kernel, no memory to start one): nobody's answer is at fault."""
+    """The engine itself could not run (no process, no memory to start one): nobody's answer is at fault."""
 
 
 class Engine(Protocol):

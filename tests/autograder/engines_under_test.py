@@ -7,10 +7,8 @@ from typing import Final
 
 from autograder.engine import Engine
 from autograder.engines import EngineName, make_engine
-from autograder.nbgrader_engine import NbgraderEngine
 
 ENGINES: Final[dict[str, tuple[Callable[[], Engine], frozenset[str]]]] = {
-    "nbgrader": (NbgraderEngine, frozenset({"split", "shared"})),
     "split": (lambda: make_engine(EngineName.SPLIT), frozenset({"split"})),
     "shared": (lambda: make_engine(EngineName.SHARED), frozenset({"split", "shared"})),
 }

@@ -1,4 +1,4 @@
-"""Grading a class end to end on the small course, with real kernels: what each trap must not do."""
+"""Grading a class end to end on the small course, in two processes: what each trap must not do."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from nbgrader.utils import determine_grade
 from small_course import ALL_RIGHT, DOUBLE_RIGHT, LESSON, TRIPLE_RIGHT, cell, hand_in, submission, write_course
 
 from autograder.course_tree import CourseTree, Lesson, grade_id
-from autograder.engine import CellRun, CellState, EngineError, Job, Limits
+from autograder.engine import CellRun, CellState, Engine, EngineError, Job, Limits
+from autograder.engines import make_engine
 from autograder.gradebook import GradebookError, quiet_nbgrader, read_marks
 from autograder.grading import GradingRun, grade_class
 from autograder.intake import collect
 from autograder.keys import load_key
-from autograder.nbgrader_engine import NbgraderEngine
 from autograder.verdicts import Standing, load_verdict
 
 LIMITS = Limits(cell_seconds=2, total_seconds=60)
@@ -60,7 +60,7 @@ CLASS: dict[str, tuple[Any, tuple[str, float], tuple[str, float]]] = {
     ),
     "dies": (answers(double="import os\ndef double(x):\n    os._exit(0)"), ("crashed", 0), ("passed", 2)),
     "dies_at_once": (answers(double="import os\nos._exit(0)"), ("crashed", 0), ("passed", 2)),
-    "exits": (answers(double="def double(x):\n    exit()"), ("crashed", 0), ("passed", 2)),
+    "exits": (answers(double="def double(x):\n    exit()"), ("failed", 0), ("passed", 2)),
     "hungry": (answers(double="def double(x):\n    return np.ones(10**13)"), ("out of memory", 0), ("passed", 2)),
     "syntax": (answers(double="def double(x: return 2"), ("error", 0), ("passed", 2)),
     "imports": (answers(double="import no_such_module\n" + DOUBLE_RIGHT), ("error", 0), ("passed", 2)),
@@ -83,18 +83,25 @@ CLASS: dict[str, tuple[Any, tuple[str, float], tuple[str, float]]] = {
 
 
 @pytest.fixture(scope="module")
-def graded(tmp_path_factory: pytest.TempPathFactory) -> tuple[CourseTree, GradingRun]:
+def engine() -> Iterator[Engine]:
+    made = make_engine("split")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def graded(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[CourseTree, GradingRun]:
     course = write_course(tmp_path_factory.mktemp("course"))
     for student, (notebook, _, _) in CLASS.items():
         hand_in(course.submitted, student, notebook, name=f"{LESSON} (2)" if student == "warns" else LESSON)
     hand_in(course.submitted, "unreadable", b"{}")
-    return course, run_grading(course, jobs=3)
+    return course, run_grading(course, engine, jobs=3)
 
 
-def run_grading(course: CourseTree, engine: Any = None, **options: Any) -> GradingRun:
+def run_grading(course: CourseTree, engine: Engine, **options: Any) -> GradingRun:
     found, problems = collect([course.submitted], course)
     options = {"db_url": course.default_database, "limits": LIMITS, **options}
-    return grade_class(course, found, engine or NbgraderEngine(), problems=problems, **options)
+    return grade_class(course, found, engine, problems=problems, **options)
 
 
 @pytest.mark.parametrize("student", CLASS)
@@ -135,18 +142,20 @@ def test_nbgrader_reads_the_same_marks_from_the_executed_notebook(graded: tuple[
             assert determine_grade(cells[outcome.exercise])[0] == outcome.points, (record.student, outcome)
 
 
-def test_a_second_run_has_nothing_to_do(graded: tuple[CourseTree, GradingRun]) -> None:
-    class NoEngine(NbgraderEngine):
-        def run(self, *_: Any) -> list[CellRun]:
+def test_a_second_run_has_nothing_to_do(graded: tuple[CourseTree, GradingRun], engine: Engine) -> None:
+    class RunsNothing(ScriptedEngine):
+        identity = engine.identity
+
+        def run(self, job: Job) -> list[CellRun]:
             raise AssertionError("an unchanged submission was run again")
 
     course, _ = graded
-    run = run_grading(course, NoEngine())
+    run = run_grading(course, RunsNothing())
     assert (len(run.graded), len(run.unchanged), len(run.problems)) == (0, len(CLASS), 1)
 
 
 class ScriptedEngine:
-    """Passes or fails every test cell as told, without a kernel."""
+    """Passes or fails every test cell as told, without running it."""
 
     identity = "scripted/1"
     warnings: tuple[str, ...] = ()
@@ -211,13 +220,13 @@ def test_regrade_says_who_changes_and_why(course: CourseTree) -> None:
     assert "from run to run" in change.cause
 
 
-def test_marks_do_not_depend_on_the_number_of_jobs(tmp_path: Path) -> None:
+def test_marks_do_not_depend_on_the_number_of_jobs(engine: Engine, tmp_path: Path) -> None:
     found = []
     for jobs in (1, 4):
         course = write_course(tmp_path / str(jobs))
         for student in ("right", "hidden", "syntax"):
             hand_in(course.submitted, student, CLASS[student][0])
-        run = run_grading(course, jobs=jobs)
+        run = run_grading(course, engine, jobs=jobs)
         found.append([[(o.exercise, o.status, o.points, o.message) for o in one.outcomes] for one in run.graded])
     assert found[0] == found[1]
 
@@ -242,7 +251,7 @@ def test_an_engine_that_cannot_start_or_fails_is_a_problem_of_that_submission(co
         def run(self, job: Job) -> list[CellRun]:
             runs = super().run(job)
             if self.runs == 2:
-                raise EngineError("no kernel could be started")
+                raise EngineError("no process could be started")
             if self.runs == 4:
                 raise ZeroDivisionError("a defect")
             return runs
@@ -250,7 +259,7 @@ def test_an_engine_that_cannot_start_or_fails_is_a_problem_of_that_submission(co
     run = run_grading(course, Fails())
     assert len(run.graded) == 4
     reasons = sorted(problem.reason for problem in run.problems)
-    assert reasons[0] == "no kernel could be started"
+    assert reasons[0] == "no process could be started"
     assert "ZeroDivisionError: a defect" in reasons[1]
     again = run_grading(course, ScriptedEngine())
     assert (len(again.graded), len(again.unchanged), again.problems) == (2, 4, [])
