@@ -272,6 +272,8 @@ class SplitEngine:
             "done": progress.first,
             "cell_seconds": job.limits.cell_seconds,
             "shared": shared,
+            "output_bytes": job.limits.output_bytes,
+            "displays": job.limits.displays,
             "interface": interface.to_json() if interface is not None else None,
             "answer_names": sorted(set(answer_names(cells)) - set(interface.imports)) if interface is not None else [],
             "folder": str(job.folder),

@@ -37,6 +37,9 @@ class StudentObject:
         """Ask for an attribute, except for what Python itself needs of an object."""
         if name.startswith("__") and name.endswith("__"):
             return object.__getattribute__(self, name)
+        if name.startswith(("_repr_", "_ipython_")):
+            # What a notebook looks for to draw a value: a test's value may be its score.
+            raise AttributeError(name)
         return _session_of(self).get(number_of(self), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -54,18 +57,6 @@ class StudentObject:
     def __repr__(self) -> str:
         """Name the class; the student's own ``__repr__`` is asked only where the reference's was."""
         return f"<{type(self).__name__} of the answer>"
-
-
-class NamedThing:
-    """Something of a library that an answer handed over and that is not needed here."""
-
-    def __init__(self, name: str) -> None:
-        """Keep its name."""
-        self.name = name
-
-    def __repr__(self) -> str:
-        """Show the name."""
-        return f"<{self.name}>"
 
 
 class Unsendable:

@@ -7,6 +7,7 @@ Every answer is decoded to plain data, and every object that stays with the stud
 from __future__ import annotations
 
 import builtins
+import contextlib
 import inspect
 import random
 import sys
@@ -24,6 +25,9 @@ from .walking import is_array, is_tensor, mutable_values, replace_leaves, tensor
 
 _MAX_CALLBACK_DEPTH = 20
 _MAX_OBJECTS = 1_000_000
+
+# Types that an answer may hand over as themselves; the codec knows Python's own and NumPy's numbers.
+_KNOWN_TYPES = {"numpy:ndarray": ("numpy", "ndarray"), "torch:Tensor": ("torch", "Tensor")}
 _LIBRARIES_WITH_ERRORS = (
     *("builtins", "numpy", "scipy", "torch", "json", "decimal", "course_lib", "librosa", "sklearn"),
     # What the guard in the student's process raises; raised by anybody else it refuses its own author.
@@ -287,8 +291,6 @@ class Session:
     def _from_reference(self, reference: Reference) -> Any:
         if reference.kind == "argument":
             return _Argument(reference.number)
-        if reference.kind == "importable" and type(reference.about) is str:
-            return self._importable(reference.about)
         about = reference.about
         if reference.kind != "object" or type(about) is not dict:
             raise MalformedError(f"a reference of kind {reference.kind!r}")
@@ -311,6 +313,9 @@ class Session:
         if kind == ITERATOR:
             return proxies.make_iterator(self, number)
         if kind == CLASS:
+            known = _KNOWN_TYPES.get(str(about.get("importable")))
+            if known is not None:
+                return lookup(*known)
             return proxies.make_class(self, number, about)
         if kind == OBJECT:
             self._admit(name)
@@ -326,14 +331,6 @@ class Session:
                 f"your answer handed over an object of the class {name!r:.80}, which this exercise does not ask for: "
                 "return plain numbers, text, lists or arrays"
             )
-
-    def _importable(self, about: str) -> Any:
-        """Return a library's thing that the student's process named, if it is a harmless one: a type."""
-        module, _, name = about.partition(":")
-        found = lookup(module, name) if module.partition(".")[0] in ("builtins", "numpy", "torch") else None
-        if isinstance(found, type):
-            return found
-        return proxies.NamedThing(about)
 
     # Errors and state
 
@@ -445,13 +442,11 @@ def _known_error(types: list[Any], text: str, args: list[Any]) -> BaseException:
         if not issubclass(found, Exception):
             return AnswerExitedError(f"your code stopped with {name}: {text}" if text else f"your code raised {name}")
         for arguments in (args, [text]):
-            try:
+            # Some errors cannot be made from a text alone, or not be read then; the next form, or a RuntimeError, will do.
+            with contextlib.suppress(Exception):
                 error = found(*arguments)
-            except Exception:
-                # Some errors cannot be made from a text alone; the next form, or a RuntimeError, will do.
-                continue
-            if str(error) == text:
-                return error
+                if str(error) == text:
+                    return error
     return RuntimeError(text)
 
 

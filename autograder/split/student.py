@@ -203,11 +203,10 @@ class StudentSide:
             return None
         if not self._stays(value, kind):
             return None
-        if isinstance(value, type) or kind.__module__ != "__main__":
-            name = importable_name(value)
-            if name is not None:
-                return Reference("importable", 0, name)
-        return Reference("object", self._number(value), describe(value, self._number))
+        about = describe(value, self._number)
+        if isinstance(value, type) and value.__module__ != "__main__":
+            about["importable"] = importable_name(value)
+        return Reference("object", self._number(value), about)
 
     def _stays(self, value: Any, kind: type) -> bool:
         plain_base = isinstance(value, (int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset))

@@ -59,6 +59,9 @@ class TrustedNotebook:
         self.cell_seconds = float(task["cell_seconds"])
         self.deadline = time.monotonic() + float(task["seconds_left"])
         self.shared = bool(task["shared"])
+        # Counted as JSON, which takes more room than the text that the student's own process counts.
+        self.output_bytes = 2 * int(task["output_bytes"])
+        self.displays = int(task["displays"])
         self.student_pid = 0
         self.shell = shell
         interface = task.get("interface")
@@ -128,8 +131,19 @@ class TrustedNotebook:
         self.stale = True
         if cell.role == "answer":
             self._answered(cell)
-        outputs = list(_checked_outputs(found.get("outputs") if type(found) is dict else None, count))
+        outputs = self._bounded(_checked_outputs(found.get("outputs") if type(found) is dict else None, count))
         return outputs, "error" if type(found) is dict and found.get("failed") is True else "completed"
+
+    def _bounded(self, outputs: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Keep what the limits allow; the student's process keeps to them only if its code lets it."""
+        kept: list[dict[str, Any]] = []
+        left = self.output_bytes
+        for output in outputs:
+            left -= len(json.dumps(output))
+            if left < 0 or len(kept) > self.displays:
+                break
+            kept.append(output)
+        return kept
 
     def _answered(self, cell: PlannedCell) -> None:
         """Note which names the answer cell is there to bind."""

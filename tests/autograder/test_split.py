@@ -155,6 +155,12 @@ WORKS = {
         "calls = []\ndef square(x):\n    calls.append(x)\n    return -x\nassert squares(3) == [0, -1, -2]\n"
         "assert calls == [0, 1, 2]\nsquare = kept\nassert squares(3) == [0, 1, 4]",
     ),
+    "a library's function or class handed over": Exercise(
+        "import collections\ndef choose(name):\n"
+        "    return {'sin': np.sin, 'sum': sum, 'dict': collections.OrderedDict}[name]",
+        "assert abs(choose('sin')(np.pi / 2) - 1) < 1e-12 and choose('sum')([1, 2]) == 3\n"
+        "assert choose('dict')([('a', 1)]) == {'a': 1}",
+    ),
     "namedtuples": Exercise(
         "from collections import namedtuple\nPoint = namedtuple('Point', 'x y')\ndef origin():\n    return Point(0, 1)",
         "p = origin()\nassert p == (0, 1) and p.y == 1 and isinstance(p, tuple)",
@@ -321,6 +327,16 @@ def test_the_shared_engine_runs_what_cannot_be_split_and_says_that_it_can_be_for
     finally:
         shared.close()
     assert "can be forged" in shared.warnings[0]
+
+
+def test_without_a_sandbox_it_works_and_says_so(tmp_path: Path) -> None:
+    unconfined = SplitEngine(sandboxed=False)
+    try:
+        runs = run_answer(unconfined, write_lesson(tmp_path, SIMPLE), SIMPLE.reference)
+    finally:
+        unconfined.close()
+    assert runs[-1].state is CellState.COMPLETED
+    assert "without a sandbox" in unconfined.warnings[0]
 
 
 def test_hidden_tests_and_secrets_are_not_in_the_students_process(tmp_path: Path) -> None:
