@@ -442,7 +442,7 @@ def _known_error(types: list[Any], text: str, args: list[Any]) -> BaseException:
         if not issubclass(found, Exception):
             return AnswerExitedError(f"your code stopped with {name}: {text}" if text else f"your code raised {name}")
         for arguments in (args, [text]):
-            # Some errors cannot be made from a text alone, or not be read then; the next form, or a RuntimeError, will do.
+            # Some errors cannot be made from a text, or not be read then; the next form or a RuntimeError will do.
             with contextlib.suppress(Exception):
                 error = found(*arguments)
                 if str(error) == text:
