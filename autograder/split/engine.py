@@ -101,7 +101,7 @@ class SplitEngine:
         """Start the servers with what these lessons import, and find out what their tests need; see ``Engine``."""
         wanted = {name for lesson in lessons for name in imported_modules(lesson)}
         with self._lock:
-            self._start(sorted(wanted))
+            self._start(sorted(wanted), lessons)
         self._have_ready(wanted)
         if not self.shared:
             self._have_ready({name for lesson in lessons for name in self.interface_of(lesson).modules})
@@ -146,7 +146,7 @@ class SplitEngine:
         kept = _kept_interface(*_kept_place(lesson))
         if kept is None:
             with self._lock:
-                self._start(imported_modules(lesson))
+                self._start(imported_modules(lesson), [lesson])
             kept = self.interface_of(lesson)
         return kept.faults
 
@@ -343,7 +343,7 @@ class SplitEngine:
             shown.append(cache_dir())
         return [path for path in dict.fromkeys(shown) if path.exists()]
 
-    def _start(self, modules: Iterable[str]) -> None:
+    def _start(self, modules: Iterable[str], lessons: Sequence[Lesson]) -> None:
         """Start the servers with some modules imported; what later lessons import is added to the running ones."""
         if self._student_server is not None:
             return
@@ -353,10 +353,11 @@ class SplitEngine:
             except sandbox.SandboxUnavailableError as error:
                 raise EngineError(str(error)) from error
         self._modules = set(modules)
+        hidden = _private_paths(lessons, self._readable_paths())
         student = start_server("student")
         trusted = start_server("trusted")
         for server in (student, trusted):
-            server.greet(sorted(self._modules), self._readable_paths(), sandboxed=self.sandboxed)
+            server.greet(sorted(self._modules), self._readable_paths(), hidden, sandboxed=self.sandboxed)
         for server in (student, trusted):
             server.wait_until_ready()
         self._student_server, self._trusted_server = student, trusted
@@ -444,6 +445,14 @@ def _given_at_the_beginning(cells: Sequence[PlannedCell]) -> list[tuple[int, str
         if cell.role == "given":
             found.append((index, cell.source))
     return found
+
+
+def _private_paths(lessons: Sequence[Lesson], readable: Sequence[Path]) -> list[Path]:
+    """Return what of the courses lies below a path that answers may read, as in a course inside its own environment."""
+    names = ("source", "release", "submitted", "autograded", "feedback", "verdicts", "gradebook.db", "grading.key")
+    roots = {lesson.config.root.resolve() for lesson in lessons}
+    candidates = [root / name for root in sorted(roots) for name in names]
+    return [one for one in candidates if one.exists() and any(one.is_relative_to(path) for path in readable)]
 
 
 def _classes(interface: Interface | None) -> list[str]:

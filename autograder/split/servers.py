@@ -53,10 +53,17 @@ class WarmServer:
         self._process = process
         self._lock = threading.Lock()
 
-    def greet(self, modules: Sequence[str], readable: Sequence[Path], *, sandboxed: bool) -> None:
-        """Tell a new server what to import and what its processes may read."""
-        paths = [str(path) for path in readable]
-        self._control.send(json.dumps({"modules": list(modules), "readable": paths, "sandboxed": sandboxed}).encode())
+    def greet(
+        self, modules: Sequence[str], readable: Sequence[Path], hidden: Sequence[Path], *, sandboxed: bool
+    ) -> None:
+        """Tell a new server what to import, and what its processes may read, with what is hidden of it."""
+        hello = {
+            "modules": list(modules),
+            "readable": [str(path) for path in readable],
+            "hidden": [str(path) for path in hidden],
+            "sandboxed": sandboxed,
+        }
+        self._control.send(json.dumps(hello).encode())
 
     def wait_until_ready(self) -> bool:
         """Wait for the first word of a server; ``False`` if it says that it cannot serve."""

@@ -25,6 +25,7 @@ from .walking import is_array, is_tensor, mutable_values, replace_leaves, tensor
 
 _MAX_CALLBACK_DEPTH = 20
 _MAX_OBJECTS = 1_000_000
+_STEPS = ("next", "send")
 
 # Types that an answer may hand over as themselves; the codec knows Python's own and NumPy's numbers.
 _KNOWN_TYPES = {"numpy:ndarray": ("numpy", "ndarray"), "torch:Tensor": ("torch", "Tensor")}
@@ -76,6 +77,7 @@ class Session:
         self.depth = 0
         self.random_states: dict[str, Any] = {}
         self.fetched: dict[str, Any] = {}
+        self.fetching = False
 
     # What the trusted notebook asks for
 
@@ -87,9 +89,13 @@ class Session:
 
     def fetch(self, names: list[str]) -> None:
         """Bind names of the student's notebook in the trusted one; a name that is not bound there is unbound here."""
-        found = self._ask("values", names)
-        if not isinstance(found, dict):
-            raise AnswerError("the values of the answers came as something else")
+        self.fetching = True
+        try:
+            found = self._ask("values", names)
+        finally:
+            self.fetching = False
+        if type(found) is not dict:
+            found = {}
         for name in names:
             pair = found.get(name)
             kind, value = pair if type(pair) is tuple and len(pair) == 2 else ("missing", None)
@@ -194,7 +200,13 @@ class Session:
         finally:
             if outermost:
                 self.seconds += time.monotonic() - started
-        return self._taken(reply, args)
+        try:
+            return self._taken(reply, args)
+        except StopIteration as stop:
+            if what in _STEPS or args[1:2] == ("__next__",):
+                raise
+            # Let through, it would end the test's own loops early, as if all were well.
+            raise RuntimeError("your code raised StopIteration outside an iterator") from stop
 
     def _reply(self) -> Mapping[str, Any]:
         while True:
@@ -317,20 +329,31 @@ class Session:
             if known is not None:
                 return lookup(*known)
             return proxies.make_class(self, number, about)
-        if kind == OBJECT:
-            self._admit(name)
+        if kind != OBJECT:
+            raise MalformedError(f"an object of kind {kind!r}")
+        if self._admits(name):
             return proxies.make_object(self, number, about)
-        raise MalformedError(f"an object of kind {kind!r}")
+        # Where the reference has a function or a generator, an object that can be called or iterated will do.
+        specials = about.get("specials")
+        offered = specials if type(specials) is list else []
+        if "__next__" in offered:
+            return proxies.make_iterator(self, number)
+        if "__call__" in offered:
+            return proxies.make_function(self, number, about)
+        reason = (
+            f"your answer handed over an object of the class {name!r:.80}, which this exercise does not ask for: "
+            "return plain numbers, text, lists or arrays"
+        )
+        if self.fetching:
+            return proxies.Unsendable(name, reason)
+        raise AnswerError(reason)
 
-    def _admit(self, name: str) -> None:
+    def _admits(self, name: str) -> bool:
         """Accept objects of a class only where the reference's answer handed over such objects too."""
         if self.recorded is not None:
             _note(self.recorded.classes, self.test, name)
-        elif name not in self.interface.classes.get(self.test, ()):
-            raise AnswerError(
-                f"your answer handed over an object of the class {name!r:.80}, which this exercise does not ask for: "
-                "return plain numbers, text, lists or arrays"
-            )
+            return True
+        return name in self.interface.classes.get(self.test, ())
 
     # Errors and state
 

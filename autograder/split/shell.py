@@ -275,4 +275,4 @@ def safe_text(error: BaseException) -> str:
         text = str(error)
     except Exception:
         return f"<{type(error).__name__} whose text cannot be read>"
-    return text[:_MAX_ERROR_CHARACTERS]
+    return text[:_MAX_ERROR_CHARACTERS].encode("utf-8", "replace").decode("utf-8")

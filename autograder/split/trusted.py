@@ -67,7 +67,8 @@ class TrustedNotebook:
         interface = task.get("interface")
         self.interface = None if interface is None else Interface.from_json(interface)
         self.session = Session(student, self.interface, shell.user_ns)
-        self.answer_names: set[str] = set(task["answer_names"])
+        self.answer_names: set[str] = set()
+        self.free_names: set[str] = set(task["answer_names"])
         self.stale = True
 
     def run(self) -> Iterator[dict[str, Any]]:
@@ -153,7 +154,7 @@ class TrustedNotebook:
             names = self.session.interface.names.get(cell.key, [])
             for name in bound_names(cell.source) if not names else ():
                 # A course whose source holds no solution: what its test cells read is all that is asked for.
-                if name in self.answer_names:
+                if name in self.free_names:
                     names = [*names, name]
         self.answer_names.update(names)
 
@@ -183,14 +184,17 @@ class TrustedNotebook:
             self._bind_imports(
                 {key: home for key, home in self.interface.imports.items() if key not in self.shell.user_ns}
             )
-        if self.stale and self.answer_names:
-            self.session.fetch(sorted(self.answer_names))
-            self.stale = False
         self.session.test = cell.key
+        # Whatever a trusted cell has bound, by a star import for one, is not for an answer to bind.
+        free = {key for key in self.free_names if key not in self.shell.user_ns or key in self.session.fetched}
+        if self.stale and (names := self.answer_names | free):
+            self.session.fetch(sorted(names))
+            self.stale = False
         with _interrupted_at(self.session.channel.deadline):
             result = self.shell.run_notebook_cell(cell.source, name, count)
         # What a trusted cell binds is its own from now on, whatever an answer has bound before.
         self.answer_names -= set(cell.binds)
+        self.free_names -= set(cell.binds)
         if cell.role == "test":
             self.stale = True
             if self.session.failure is None:

@@ -49,8 +49,9 @@ def main(kind: str, descriptor: int) -> None:
     request, _, _, _ = socket.recv_fds(control, MAX_REQUEST_BYTES, 0)
     hello = json.loads(request)
     missing = _import_all(hello["modules"] + _OWN_MODULES[kind])
-    server = _Server(kind, control, make_shell(), tuple(Path(one) for one in hello["readable"]), hello["sandboxed"])
-    sandbox.prepare_to_fork(server.readable)
+    readable, hidden = (tuple(Path(one) for one in hello[name]) for name in ("readable", "hidden"))
+    server = _Server(kind, control, make_shell(), readable, hidden, hello["sandboxed"])
+    sandbox.prepare_to_fork(readable, hidden)
     _reseed()
     # Ended children need no burial: what became of them is told over their own connections.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -66,6 +67,7 @@ class _Server:
     control: socket.socket
     shell: NotebookShell
     readable: tuple[Path, ...]
+    hidden: tuple[Path, ...]
     sandboxed: bool
     side: StudentSide | None = None
 
@@ -82,7 +84,7 @@ class _Server:
             task = json.loads(request)
             if "modules" in task:
                 _import_all(json.loads(Path(task["modules"]).read_bytes()))
-                sandbox.prepare_to_fork(self.readable)
+                sandbox.prepare_to_fork(self.readable, self.hidden)
                 self.reply({"done": True})
                 continue
             # Python seeds this generator anew in every fork; numpy's and torch's are inherited as they are.
@@ -155,7 +157,7 @@ class _Server:
         connection, report = descriptors
         limits = Limits(**task["limits"])
         confinement = sandbox.Confinement(
-            readable=self.readable, folder=Path(task["folder"]), limits=limits, keep_fds=(connection,)
+            self.readable, limits, self.hidden, Path(task["folder"]), keep_fds=(connection,)
         )
         channel = Channel(socket.socket(fileno=connection))
         drawn_so_far = random.getstate()

@@ -262,6 +262,54 @@ def test_an_answer_of_a_foreign_class_is_named(engine: SplitEngine, tmp_path: Pa
     assert "'Liar', which this exercise does not ask for: return plain numbers" in reason(run)
 
 
+OTHER_WAYS = {
+    "a callable object": (
+        "def f(x):\n    return x",
+        "class F:\n    def __call__(self, x):\n        return x\nf = F()",
+        "assert f(3) == 3",
+    ),
+    "an iterator": (
+        "def f():\n    yield from (1, 2)",
+        "class f:\n    def __init__(self):\n        self.n = 0\n    def __iter__(self):\n        return self\n"
+        "    def __next__(self):\n        self.n += 1\n        if self.n > 2:\n"
+        "            raise StopIteration\n        return self.n",
+        "assert list(f()) == [1, 2] and next(f()) == 1",
+    ),
+    "a library's function": ("def f(x):\n    return x**0.5", "import math\nf = math.sqrt", "assert f(9.0) == 3"),
+    "a dataclass": (
+        "class Point:\n    def __init__(self, x):\n        self.x = x\n        self.steps = 0\n"
+        "    def move(self):\n        self.steps += 1",
+        "from dataclasses import dataclass\n@dataclass\nclass Base:\n    x: int\n"
+        "    def __post_init__(self):\n        self.steps = 0\n"
+        "class Point(Base):\n    def move(self):\n        self.steps += 1",
+        "p = Point(3)\np.move()\nassert (p.x, p.steps) == (3, 1)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_WAYS)
+def test_an_honest_answer_may_be_built_otherwise(name: str, engine: SplitEngine, tmp_path: Path) -> None:
+    reference, answer, test = OTHER_WAYS[name]
+    run = run_answer(engine, write_lesson(tmp_path, Exercise(reference, test)), answer)[-1]
+    assert (run.state, reason(run)) == (CellState.COMPLETED, "")
+
+
+def test_what_a_given_cell_imports_with_a_star_is_no_answers_to_bind(engine: SplitEngine, tmp_path: Path) -> None:
+    star = Exercise(
+        "def f(x):\n    return x", "assert_equal(f(1), 1)\nassert_equal(f(2), 2)", "from numpy.testing import *"
+    )
+    lesson = write_lesson(tmp_path, star)
+    assert run_answer(engine, lesson, star.reference)[-1].state is CellState.COMPLETED
+    shadows = "assert_equal = lambda *a: None\ndef f(x):\n    return 5"
+    assert run_answer(engine, lesson, shadows)[-1].state is CellState.ERROR
+
+
+def test_an_answer_cannot_end_a_tests_own_loops(engine: SplitEngine, tmp_path: Path) -> None:
+    loops = Exercise("def f(x):\n    return x", "assert all(map(lambda x: f(x) == x, [1, 2, 3]))")
+    run = run_answer(engine, write_lesson(tmp_path, loops), "def f(x):\n    raise StopIteration")[-1]
+    assert "StopIteration outside" in reason(run)
+
+
 SIMPLE = Exercise("def f(x):\n    return x", "assert f(1) == 1\nprint('first')\nassert f(2) == 2")
 
 
