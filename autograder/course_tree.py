@@ -143,6 +143,11 @@ class Exercise:
         return without_hidden_tests(self.test_source)
 
 
+def lesson_name(assignment: str, notebook: str) -> str:
+    """Name a lesson as a person would."""
+    return notebook if notebook == assignment else f"{assignment}/{notebook}"
+
+
 @dataclass(frozen=True)
 class Lesson:
     """One notebook of one assignment, as the instructor wrote it and as students got it.
@@ -159,7 +164,7 @@ class Lesson:
 
     def __str__(self) -> str:
         """Name the lesson as a person would."""
-        return self.name if self.name == self.assignment else f"{self.assignment}/{self.name}"
+        return lesson_name(self.assignment, self.name)
 
     @cached_property
     def source(self) -> NotebookNode:
@@ -225,6 +230,14 @@ def _answers_of(notebook: NotebookNode) -> dict[str, NotebookNode]:
     return {key: cell for cell in notebook.cells if is_answer(cell) and (key := grade_id(cell)) is not None}
 
 
+def _answers_told(path: Path) -> frozenset[str]:
+    """Return the grade ids of a refused notebook's answers, as far as it can be read."""
+    try:
+        return frozenset(_answers_of(read_authored(path)))
+    except CourseError:
+        return frozenset()
+
+
 def find_exercises(
     notebook: NotebookNode,
     released_answers: Mapping[str, NotebookNode],
@@ -263,11 +276,19 @@ def find_exercises(
 
 @dataclass(frozen=True)
 class Refusal:
-    """A notebook of the course that cannot be graded, and why; the others can."""
+    """A notebook of the course that cannot be graded, and why; the others can.
+
+    ``answer_ids`` are what can be told of its answers, by which a submission of it is recognised.
+    """
 
     assignment: str
-    notebook: str
+    name: str
     reason: str
+    answer_ids: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        """Name the notebook as a lesson is named."""
+        return lesson_name(self.assignment, self.name)
 
 
 @dataclass(frozen=True)
@@ -357,7 +378,7 @@ class CourseTree:
         """
         found, refusals = self._read
         for one in refusals:
-            if (one.assignment, one.notebook) == (assignment, notebook):
+            if (one.assignment, one.name) == (assignment, notebook):
                 raise CourseError(one.reason)
         for lesson in found:
             if (lesson.assignment, lesson.name) == (assignment, notebook):
@@ -377,5 +398,5 @@ class CourseTree:
                     if lesson.exercises or lesson.answer_ids:
                         lessons.append(lesson)
                 except CourseError as error:
-                    refusals.append(Refusal(assignment, path.stem, str(error)))
+                    refusals.append(Refusal(assignment, path.stem, str(error), _answers_told(path)))
         return tuple(lessons), tuple(refusals)

@@ -109,7 +109,7 @@ def grade(
         folder = _writable(out or _report_folder(course))
         database = db or tree.default_database
         found, problems = collect(
-            submissions or [tree.submitted],
+            submissions or [],
             tree,
             student=student,
             id_pattern=id_pattern,

@@ -29,7 +29,8 @@ from .archives import (
     printable,
     read_plain_file,
 )
-from .course_tree import CourseTree, Lesson
+from .course_tree import CourseTree, Lesson, Refusal
+from .laid_out import LaidOutPlace, is_laid_out_by_itself
 from .lms import MAX_METADATA_BYTES, Layout, LayoutError, Owner, Roster, find_layout, read_roster
 
 MAX_NOTEBOOK_BYTES = 32 * 2**20
@@ -55,6 +56,15 @@ class IntakeError(ValueError):
 
 class UnreadableNotebookError(ValueError):
     """One notebook cannot be read; the message is the reason that its student and marker see."""
+
+
+class RefusedLessonError(ValueError):
+    """A notebook answers a lesson that cannot be graded."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        """Keep which lesson, and why."""
+        super().__init__(refusal.reason)
+        self.refusal = refusal
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,8 @@ def collect(
 
     Args:
         places: notebooks, ``submitted/`` trees (``<student>/<assignment>/<notebook>.ipynb``), or zip archives of
-            such trees or as Moodle, Canvas and Gradescope export them.
+            such trees or as Moodle, Canvas and Gradescope export them; none at all means what the course itself holds,
+            wherever its own ``nbgrader_config.py`` lays it.
         course: the course whose lessons they answer.
         student: whose work it is, where a place holds that of one student.
         id_pattern: a regular expression with a group ``student``, searched for in each file's path, instead of
@@ -133,7 +144,9 @@ def collect(
     gathered = _Gathered(course, student, id_pattern)
     try:
         gathered.roster = read_roster(roster) if roster is not None else None
-        for place in places:
+        if not places and is_laid_out_by_itself(course):
+            _collect_course(LaidOutPlace(course), gathered)
+        for place in places or ([] if is_laid_out_by_itself(course) else [course.submitted]):
             _collect_place(place, gathered, say)
     except (ArchiveError, LayoutError) as error:
         raise IntakeError(str(error)) from error
@@ -151,6 +164,12 @@ class _Gathered:
         self.submissions: list[Submission] = []
         self.problems: list[Problem] = []
         self._held_bytes = 0
+
+    @property
+    def assignments(self) -> frozenset[str]:
+        """Names of the course's assignments, also of those that cannot be graded."""
+        gradable = {lesson.assignment for lesson in self.course.lessons}
+        return frozenset(gradable | {refusal.assignment for refusal in self.course.refusals})
 
     def keep(self, submission: Submission) -> None:
         """Keep a submission, and count what is held."""
@@ -178,6 +197,12 @@ def _collect_place(path: Path, gathered: _Gathered, say: Callable[[str], None]) 
             "<student>/<lesson>/<notebook>.ipynb, or a zip archive."
         )
     if path.is_dir():
+        says_who = gathered.student is not None or gathered.id_pattern is not None
+        if is_laid_out_by_itself(gathered.course) and not says_who:
+            laid_out = LaidOutPlace(gathered.course, path)
+            if laid_out.members:
+                _collect_course(laid_out, gathered)
+                return
         with FolderPlace(path) as folder:
             _collect_members(folder, path.resolve().name, gathered, say)
     elif path.suffix.lower() == ".zip":
@@ -195,7 +220,7 @@ def _collect_place(path: Path, gathered: _Gathered, say: Callable[[str], None]) 
 def _collect_notebook(path: Path, gathered: _Gathered) -> None:
     """Take a single notebook: whose it is, its place in a tree of submissions tells, or else its own name."""
     full = path.absolute()
-    in_a_tree = full.parent.name in {lesson.assignment for lesson in gathered.course.lessons}
+    in_a_tree = full.parent.name in gathered.assignments
     if gathered.id_pattern is not None:
         layout = find_layout([], "", frozenset(), student=None, id_pattern=gathered.id_pattern, read=lambda _parts: b"")
         owners = layout.owners((path.name,))
@@ -211,6 +236,18 @@ def _collect_notebook(path: Path, gathered: _Gathered) -> None:
     _take(_Single(path), _HandIn(student, owner, ((Member((path.name,)), owner),)), gathered)
 
 
+def _collect_course(place: LaidOutPlace, gathered: _Gathered) -> None:
+    """Take what lies in a course that lays its folders out in a way of its own."""
+    groups: defaultdict[str, list[tuple[Member, Owner]]] = defaultdict(list)
+    for member in place.members:
+        owner = place.owner(member)
+        groups[owner.student].append((member, owner))
+    if not groups:
+        where = gathered.course.config.folder("submitted", "<student>", "<assignment>")
+        raise IntakeError(f"This course holds no submissions: its nbgrader_config.py expects them in {where}.")
+    _take_all(place, groups.values(), gathered)
+
+
 class _Single:
     """A single notebook as a place of one member."""
 
@@ -224,7 +261,7 @@ class _Single:
 
 def _collect_members(place: Place, name: str, gathered: _Gathered, say: Callable[[str], None]) -> None:
     """Tell whose each member of a place is, and take what each student handed in."""
-    assignments = frozenset(lesson.assignment for lesson in gathered.course.lessons)
+    assignments = gathered.assignments
     files = [member.parts for member in place.members if not member.is_folder and not member.refusal]
     if not any(len(one.parts) > 1 or one.is_notebook or one.is_folder or one.refusal for one in place.members):
         raise IntakeError(
@@ -250,7 +287,12 @@ def _collect_members(place: Place, name: str, gathered: _Gathered, say: Callable
             groups[owner.entry, owner.student].append((member, owner))
         if not owners:
             _note_stray(place, member, layout, gathered, is_empty=member.parts not in occupied)
-    hand_ins = [found for members in groups.values() if (found := _hand_in(place, members, gathered)) is not None]
+    _take_all(place, groups.values(), gathered)
+
+
+def _take_all(place: Place, groups: Iterable[list[tuple[Member, Owner]]], gathered: _Gathered) -> None:
+    """Take what each student handed in."""
+    hand_ins = [found for members in groups if (found := _hand_in(place, members, gathered)) is not None]
     for hand_in in _without_identity_clashes(place, hand_ins, gathered):
         _take(place, hand_in, gathered)
 
@@ -329,7 +371,7 @@ def _take(place: Place, hand_in: _HandIn, gathered: _Gathered) -> None:
     folders: defaultdict[str | None, list[tuple[Member, Owner]]] = defaultdict(list)
     for member, owner in hand_in.members:
         folders[owner.assignment].append((member, owner))
-    assignments = {lesson.assignment for lesson in gathered.course.lessons}
+    assignments = gathered.assignments
     has_notebook = any(member.is_notebook for member, _ in hand_in.members)
     for assignment, members in folders.items():
         if any(member.is_notebook for member, _ in members):
@@ -356,6 +398,7 @@ def _take_folder(
     lessons = gathered.course.lessons
     found: defaultdict[Lesson, list[tuple[Submission, Owner]]] = defaultdict(list)
     unread: list[tuple[Problem, Owner]] = []
+    refused: dict[Refusal, Problem] = {}
     notes = list(_unused_note(member for member, _ in members))
     notebooks = sorted(((one, owner) for one, owner in members if one.is_notebook), key=_likely_first(lessons))
     origin = place.path.name if isinstance(place, ZipPlace) else ""
@@ -370,29 +413,45 @@ def _take_folder(
             content = _read_member(place, member)
             n_bytes += len(content)
             cells = parse_notebook(content)
-            lesson = recognise(cells, lessons, stem, assignment)
+            lesson = recognise(cells, lessons, stem, assignment, gathered.course.refusals)
         except UnreadableNotebookError as error:
             unread.append((Problem(student, _shown_path(place, member), str(error), assignment or ""), owner))
+            continue
+        except RefusedLessonError as error:
+            refused[error.refusal] = Problem(student, _shown_path(place, member), str(error), str(error.refusal))
             continue
         renamed = () if stem == lesson.name else (f"handed in as {printable(name)}",)
         path = place.path.joinpath(*member.parts)
         one = Submission(student, lesson, path, content, cells, (*renamed, *owner.notes), origin)
         found[lesson].append((one, owner))
-    # A scratch notebook beside a good one is no reason to bother a marker; a newer upload is.
+    gathered.problems.extend(refused.values())
     newest = max((owner.order for candidates in found.values() for _, owner in candidates), default=0)
-    notes += [
-        f"a newer file was not read: {problem.path.name}: {problem.reason}"
-        for problem, owner in unread
-        if owner.order > newest
-    ]
+    for problem, owner in unread if found else ():
+        lesson_meant = _meant(problem.path.stem, assignment, lessons)
+        if lesson_meant is not None and lesson_meant not in found:
+            # Of an assignment of several notebooks this one is missing: it must not stay to be marked for ever.
+            gathered.problems.append(replace(problem, lesson=str(lesson_meant)))
+        else:
+            which = "a newer file" if owner.order > newest else "a file beside this one"
+            notes.append(f"{which} was not read: {problem.path.name}: {problem.reason}")
     for lesson, candidates in found.items():
         chosen = _the_one_that_counts(lesson, candidates)
         if isinstance(chosen, str):
             gathered.problems.append(Problem(student, candidates[0][0].path.parent, chosen, str(lesson)))
         else:
             gathered.keep(replace(chosen, notes=(*chosen.notes, *notes)))
-    if not found:
+    if not found and not refused:
         gathered.problems.extend(problem for problem, _ in unread)
+
+
+def _meant(stem: str, assignment: str | None, lessons: Sequence[Lesson]) -> Lesson | None:
+    """Return the lesson that an unreadable file is of by its name, such as ``problem2 (1)``."""
+    meant = [
+        one
+        for one in lessons
+        if assignment in (None, one.assignment) and stem.casefold().startswith(one.name.casefold())
+    ]
+    return max(meant, key=lambda one: len(one.name), default=None)
 
 
 def _likely_first(
@@ -568,7 +627,11 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def recognise(
-    cells: Sequence[StudentCell], lessons: Sequence[Lesson], file_name: str, folder_name: str | None = None
+    cells: Sequence[StudentCell],
+    lessons: Sequence[Lesson],
+    file_name: str,
+    folder_name: str | None = None,
+    refusals: Sequence[Refusal] = (),
 ) -> Lesson:
     """Tell which lesson a notebook answers by the grade ids of its answer cells.
 
@@ -576,17 +639,27 @@ def recognise(
 
     Raises:
         UnreadableNotebookError: if no answer cell of any lesson is in it.
+        RefusedLessonError: if it answers a lesson that cannot be graded.
     """
     present = {cell.grade_id for cell in cells if cell.grade_id is not None}
 
-    def likeness(lesson: Lesson) -> tuple[int, bool, bool]:
-        return len(present & lesson.answer_ids), lesson.name == file_name, lesson.assignment == folder_name
+    def likeness(one: Lesson | Refusal) -> tuple[int, bool, bool]:
+        return len(present & one.answer_ids), one.name == file_name, one.assignment == folder_name
 
-    best = max(lessons, key=likeness)
-    if likeness(best)[0] == 0:
+    candidates: list[Lesson | Refusal] = [*lessons, *refusals]
+    best = max(candidates, key=likeness)
+    n_shared, *_ = likeness(best)
+    if n_shared == 0:
+        # What cannot be read has no ids to tell; then the names are all there is.
+        named = (one for one in refusals if one.name == file_name and folder_name in (None, one.assignment))
+        refusal = next(named, None)
+        if refusal is not None:
+            raise RefusedLessonError(refusal)
         known = ", ".join(str(lesson) for lesson in lessons)
         raise UnreadableNotebookError(
             f"no answer cell of any lesson of this course is in it (lessons: {known}); "
             "the answers must stand in the cells of the notebook that was released"
         )
+    if isinstance(best, Refusal):
+        raise RefusedLessonError(best)
     return best

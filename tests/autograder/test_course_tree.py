@@ -249,7 +249,7 @@ def test_a_notebook_that_cannot_be_graded_is_refused_alone(edit: Edit, message: 
     course = CourseTree.open(tmp_path)
     assert [lesson.name for lesson in course.lessons] == [LESSON]
     (refusal,) = course.refusals
-    assert refusal.notebook == "second"
+    assert refusal.name == "second"
     with pytest.raises(CourseError, match=message):
         course.lesson(LESSON, "second")
     first.unlink()

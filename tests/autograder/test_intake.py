@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,8 @@ def test_of_two_notebooks_the_one_with_the_lessons_name_counts(course: CourseTre
     found, problems = collect([course.submitted], course)
     assert [one.path.name for one in found] == ["01_small.ipynb"]
     assert problems == []
+    assert found[0].notes == ("a file beside this one was not read: Untitled.ipynb: the file is not valid JSON "
+                              "(Expecting value: line 1 column 1 (char 0)): save it again from Jupyter",)  # fmt: skip
 
 
 def test_two_different_renamed_notebooks_are_not_guessed_between(course: CourseTree) -> None:
@@ -338,3 +341,93 @@ def test_names_on_disk_that_are_no_text_are_problems_that_can_be_printed(course:
     for problem in problems:
         (problem.student + problem.reason + str(problem.path)).encode()
         assert problem.reason.isprintable()
+
+
+STRUCTURES = ["{nbgrader_step}/{assignment_id}/{student_id}", "{assignment_id}/{nbgrader_step}/{student_id}"]
+
+
+def own_layout(root: Path, structure: str) -> CourseTree:
+    """A course whose own nbgrader_config.py says where its files lie, with two students' submissions."""
+    course = write_course(root)
+    (root / "nbgrader_config.py").write_text(
+        "c = get_config()\n"
+        f"c.CourseDirectory.directory_structure = {structure!r}\n"
+        "c.CourseDirectory.submitted_directory = 'handed_in'\n"
+    )
+    for step in ("source", "release"):
+        there = root / structure.format(nbgrader_step=step, assignment_id=LESSON, student_id=".")
+        there.parent.mkdir(parents=True, exist_ok=True)
+        if there.resolve() != (root / step / LESSON).resolve():
+            (root / step / LESSON).rename(there)
+    course = CourseTree.open(root)
+    for student, content in (("ada", TEXT), ("bob", "{}"), ("cyd", TEXT)):
+        path = course.submitted_folder(student, LESSON) / f"{LESSON}.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
+    return course
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_a_course_with_a_layout_of_its_own_is_collected_from_there(tmp_path: Path, structure: str) -> None:
+    course = own_layout(tmp_path / "course", structure)
+    secret = tmp_path / "elsewhere"
+    course.submitted_folder("cyd", LESSON).rename(secret)
+    course.submitted_folder("cyd", LESSON).symlink_to(secret)
+    (course.submitted_folder("=cmd", LESSON)).mkdir()
+    top = course.root / structure.format(nbgrader_step="handed_in", assignment_id=LESSON, student_id="x")
+    for places in ([], [course.root / top.relative_to(course.root).parts[0]]):
+        found, problems = collect(places, course)
+        assert [(one.student, str(one.lesson)) for one in found] == [("ada", LESSON)]
+        reasons = {one.student: one.reason for one in problems}
+        assert set(reasons) == {"bob", "cyd", "=cmd"}
+        assert "no list of cells" in reasons["bob"]
+        assert "link" in reasons["cyd"]
+        assert "cannot be a student id" in reasons["=cmd"]
+
+
+def test_a_course_without_submissions_says_where_they_are_expected(tmp_path: Path) -> None:
+    course = own_layout(tmp_path, STRUCTURES[0])
+    shutil.rmtree(tmp_path / "handed_in")
+    with pytest.raises(IntakeError, match=f"handed_in/{LESSON}|handed_in/<assignment>/<student>"):
+        collect([], course)
+    with pytest.raises(IntakeError, match="nothing at"):
+        collect([], write_course(tmp_path / "ordinary"))
+
+
+def two_notebooks(root: Path) -> CourseTree:
+    """An assignment of two notebooks that share every grade id."""
+    course = write_course(root)
+    for step in ("source", "release"):
+        folder = course.root / step / LESSON
+        shutil.copy(folder / f"{LESSON}.ipynb", folder / "second.ipynb")
+    return CourseTree.open(root)
+
+
+def test_an_unreadable_notebook_beside_a_good_one_of_the_same_assignment_is_a_problem(tmp_path: Path) -> None:
+    course = two_notebooks(tmp_path)
+    for student, name in (("ada", "second"), ("bob", "second (1)")):
+        hand_in(course.submitted, student, HONEST)
+        hand_in(course.submitted, student, b"{}", name=name)
+    found, problems = collect([], course)
+    assert [(one.student, one.lesson.name) for one in found] == [("ada", LESSON), ("bob", LESSON)]
+    assert [(one.student, one.lesson) for one in problems] == [(who, f"{LESSON}/second") for who in ("ada", "bob")]
+    assert all("no list of cells" in one.reason for one in problems)
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_who_answers_a_lesson_that_cannot_be_graded_is_told_so(tmp_path: Path, readable: bool) -> None:
+    """Also where its grade ids are those of another lesson, which it must not be marked as."""
+    course = two_notebooks(tmp_path)
+    source = course.root / "source" / LESSON / "second.ipynb"
+    notebook = json.loads(source.read_text())
+    notebook["metadata"]["kernelspec"] = {"name": "ir", "display_name": "R", "language": "R"}
+    source.write_text(json.dumps(notebook) if readable else "{")
+    course = CourseTree.open(tmp_path)
+    hand_in(course.submitted, "ada", HONEST)
+    answers = HONEST if readable else {**HONEST, "cells": [{"cell_type": "code", "source": "1", "metadata": {}}]}
+    hand_in(course.submitted, "ada", answers, name="second")
+    hand_in(course.submitted, "bob", answers, name="second")
+    found, problems = collect([], course)
+    assert [(one.student, one.lesson.name) for one in found] == [("ada", LESSON)]
+    assert [(one.student, one.lesson) for one in problems] == [(who, f"{LESSON}/second") for who in ("ada", "bob")]
+    assert all(one.reason == course.refusals[0].reason for one in problems)
