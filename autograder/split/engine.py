@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from autograder import sandbox
 from autograder.course_tree import Lesson, grade_id
-from autograder.engine import CellRun, CellState, EngineError, Job, Limits
+from autograder.engine import CellRun, CellState, EngineError, Job, LessonRefusedError, Limits
 from autograder.files import write_atomically
 from autograder.notebook_files import metadata_node
 
@@ -33,6 +33,7 @@ from .interface import Interface
 from .plan import RUN_BY_STUDENT, PlannedCell
 from .planning import answer_names, plan_cells, reference_cells
 from .refusals import refused_tests
+from .repeats import by_itself, tests_to_repeat, told_again
 from .servers import StudentProcess, WarmServer, kill, start_server
 
 VERSION: Final = 1
@@ -79,7 +80,7 @@ class SplitEngine:
             sandboxed: confine the student's process; without, the report says so.
             shared: run tests in the student's process too, for courses whose tests cannot be split.
             secret: from which hidden tests draw their inputs.
-            readable: further folders that answers may read.
+            readable: further files and folders that answers may read.
         """
         self.sandboxed = sandboxed
         self.shared = shared
@@ -88,6 +89,8 @@ class SplitEngine:
         self.identity = f"{'shared' if shared else 'split'}/{VERSION} python/{sys.version.split()[0]}"
         if not sandboxed:
             self.identity += " unsandboxed"
+        if readable:
+            self.identity += f" readable {sorted(map(str, readable))}"
         self.warnings = tuple(_warnings(sandboxed=sandboxed, shared=shared))
         self._lock = threading.Lock()
         self._student_server: WarmServer | None = None
@@ -117,8 +120,16 @@ class SplitEngine:
         refused = refused_tests(cells, forbidden, interface)
         to_run = [replace(cell, role="skipped") if index in refused else cell for index, cell in enumerate(cells)]
         template = self._template_of(job.lesson, interface, forbidden)
-        progress = self._run(to_run, interface, forbidden, job, shared=self.shared, template=template)
-        runs = progress.runs | refused
+        started = time.monotonic()
+        runs = self._run(to_run, interface, forbidden, job, shared=self.shared, template=template).runs
+        for index in tests_to_repeat(to_run, runs) if not self.shared else ():
+            left = max(1.0, job.limits.total_seconds - (time.monotonic() - started))
+            alone = replace(job, limits=replace(job.limits, total_seconds=left, restarts=0))
+            again = self._run(by_itself(to_run, index), interface, forbidden, alone, shared=False, template=template)
+            for place in (i for i in runs if i <= index and to_run[i].exercise == to_run[index].exercise):
+                if to_run[place].role in ("answer", "extra") or place == index:
+                    runs[place] = told_again(runs[place], again.runs.get(place))
+        runs |= refused
         return [runs.get(index, _untouched(cell)) for index, cell in enumerate(cells)]
 
     def _have_ready(self, modules: Set[str]) -> None:
@@ -154,7 +165,7 @@ class SplitEngine:
         """Return what a lesson's reference solution offers to its tests, recorded once for each version of a lesson.
 
         Raises:
-            EngineError: if the reference passes a test in one process and not in two.
+            LessonRefusedError: if the reference passes a test in one process and not in two.
         """
         with self._lock:
             place, state = _kept_place(lesson)
@@ -237,9 +248,9 @@ class SplitEngine:
             failed = _failures(cells, split)
             shared = self._run(cells, None, {}, job, shared=True) if failed else split
         if inseparable := {key: why for key, why in failed.items() if key not in _failures(cells, shared)}:
-            raise EngineError(_explain_inseparable(lesson, inseparable))
+            raise LessonRefusedError(_explain_inseparable(lesson, inseparable))
         if split.interface is None:
-            raise EngineError(
+            raise LessonRefusedError(
                 f"the reference solution of lesson {lesson} could not be run to its end, so it is not known what its "
                 "tests need: run the source notebook from top to bottom and mend what stops."
             )

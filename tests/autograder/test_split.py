@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from small_course import write_course
 from split_course import LIMITS, Exercise, printed, reason, run_answer, write_lesson
 
-from autograder.engine import CellRun, CellState, EngineError, Limits
+from autograder.engine import CellRun, CellState, EngineError, Job, Limits
+from autograder.intake import StudentCell
+from autograder.outcomes import judge
+from autograder.rebuild import rebuild
 from autograder.split.engine import SplitEngine
 
 
@@ -330,6 +334,29 @@ def test_every_end_has_its_state(answer: str, state: CellState, engine: SplitEng
     limits = Limits(cell_seconds=1.5, total_seconds=30, memory_bytes=2**30)
     runs = run_answer(engine, write_lesson(tmp_path, SIMPLE), answer, limits)
     assert (runs[-1].state, printed(runs[-1])) == (state, "")
+
+
+@pytest.mark.parametrize(
+    "tells",
+    [
+        "def triple(x):\n    raise ValueError(str(seen))",
+        "raise ValueError(str(seen))",
+        "def triple(x):\n    return seen",
+    ],
+    ids=["a failing call", "a failing cell", "a wrong value"],
+)
+def test_hidden_inputs_do_not_come_home_in_the_message_of_a_later_exercise(
+    tells: str, engine: SplitEngine, tmp_path: Path
+) -> None:
+    lesson = write_course(tmp_path).lessons[0]
+    answers = {"double": "seen = []\ndef double(x):\n    seen.append(x)\n    return 2 * x", "triple": tells}
+    made = rebuild(lesson, [StudentCell("code", text, key) for key, text in answers.items()])
+    runs = engine.run(Job(made, tmp_path, LIMITS, lesson, "ada"))
+    outcomes = {one.exercise: one for one in judge(lesson.exercises, made, runs, LIMITS)}
+    assert outcomes["test_double"].points == 3
+    assert outcomes["test_triple"].points == 0
+    told = [outcomes["test_triple"].message, *(str(run.outputs) for run in runs)]
+    assert not any("1234567" in text for text in told), told
 
 
 def test_a_test_that_never_ends_by_itself_is_stopped(engine: SplitEngine, tmp_path: Path) -> None:
