@@ -88,6 +88,10 @@ class EngineError(RuntimeError):
     """The engine itself could not run (no process, no memory to start one): nobody's answer is at fault."""
 
 
+class LessonRefusedError(EngineError):
+    """The engine cannot grade one lesson; others it can."""
+
+
 class Engine(Protocol):
     """Executes rebuilt notebooks. Implementations may be called from several threads at once."""
 
@@ -101,7 +105,8 @@ class Engine(Protocol):
         """Make ready for these lessons; ``run`` does it too, for its own.
 
         Raises:
-            EngineError: if one of them cannot be graded with this engine, or nothing can be executed at all.
+            LessonRefusedError: if one of them cannot be graded with this engine.
+            EngineError: if nothing can be executed at all.
         """
 
     def run(self, job: Job) -> list[CellRun]:

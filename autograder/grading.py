@@ -26,7 +26,7 @@ from queue import SimpleQueue
 from .booking import Booked, Booking, GradebookWriter, open_gradebook, read_timestamp
 from .course_lock import course_lock
 from .course_tree import CourseTree, Lesson
-from .engine import Engine, EngineError, Job, Limits
+from .engine import Engine, EngineError, Job, LessonRefusedError, Limits
 from .executed import executed_notebook, unanswered
 from .files import file_hash, remove_leftovers, write_atomically
 from .gradebook import GradebookError, register_lesson
@@ -92,7 +92,7 @@ def grade_class(
     Raises:
         GradebookError: if the gradebook cannot be used at all.
         CourseBusyError: if another run is grading this course.
-        EngineError: if the engine can grade none of the lessons that are due.
+        EngineError: if the engine can run nothing at all.
         GradingKeyError: if the course's key cannot be used.
     """
     started = time.monotonic()
@@ -226,7 +226,7 @@ class _Work:
         """Make the engine ready, and leave out the lessons that it cannot grade.
 
         Raises:
-            EngineError: if it can grade none of them.
+            EngineError: if it can run nothing at all.
         """
         lessons = list(dict.fromkeys(submission.lesson for submission, _ in due))
         refused: dict[Lesson, EngineError] = {}
@@ -234,14 +234,13 @@ class _Work:
             if lessons:
                 self.engine.prepare(lessons)
         except EngineError as error:
-            if len(lessons) == 1:
-                raise
             for lesson in lessons:
                 try:
                     self.engine.prepare([lesson])
                 except EngineError as its_own:
                     refused[lesson] = its_own
-            if len(refused) == len(lessons):
+            of_lessons = any(isinstance(one, LessonRefusedError) for one in refused.values())
+            if len(refused) == len(lessons) and not of_lessons:
                 raise error
         for submission, _ in due:
             if submission.lesson in refused:

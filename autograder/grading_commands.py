@@ -8,8 +8,8 @@ written (some answer does not pass; something differs); 2, the command could not
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from autograder.course_tree import CourseTree
     from autograder.engine import Limits
     from autograder.grading import GradingRun
+    from autograder.intake import Problem
     from autograder.keys import GradingKey
     from autograder.learner_check import CheckedExercise
     from autograder.reports import ClassReport, LessonReport, StudentReport
@@ -38,6 +39,8 @@ KeyOption = Annotated[
     typer.Option(help="Key file, instead of the course's grading.key: it signs verdicts and seeds hidden inputs."),
 ]
 TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds that one cell may run.")]
+
+_MAX_NAMED = 8
 
 _STYLES = {
     "passed": "green",
@@ -94,6 +97,15 @@ def grade(
         typer.Option("--unsandboxed", help="Run students' code unconfined. Only for people you trust; reports say so."),
     ] = False,
     key: KeyOption = None,
+    readable: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A further file or folder that answers may read in the sandbox; may be given several times.",
+            exists=True,
+            resolve_path=True,
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Grade submissions, then print the class and write reports and feedback pages."""
     console = Console()
@@ -116,7 +128,8 @@ def grade(
             roster=roster,
             say=lambda line: console.print(Text(line), soft_wrap=True),
         )
-        made = make_engine(engine.value, sandboxed=not unsandboxed, key=grading_key, readable=())
+        shown = [_harmless(path, tree, database, key) for path in readable or ()]
+        made = make_engine(engine.value, sandboxed=not unsandboxed, key=grading_key, readable=shown)
         with closing(made), _progress(console, len(found)) as advance:
             run = grade_class(
                 tree,
@@ -132,6 +145,7 @@ def grade(
             )
         written = _write_and_print(console, tree, database, folder, grading_key)
         _print_run(console, run)
+        _print_refusals(console, tree, run)
     raise typer.Exit(1 if run.problems or not written else 0)
 
 
@@ -223,6 +237,33 @@ def _advice(one: CheckedExercise, n_hints: int) -> Text:
         advice.append(f"\n\nHint {number} of {len(one.hints)}, {hint.label}: ", style="bold")
         advice.append(hint.text)
     return advice
+
+
+def _harmless(path: Path, tree: CourseTree, database: str, key: Path | None) -> Path:
+    """Return a path that answers may be shown, or refuse one through which they would see tests, marks or each other.
+
+    Raises:
+        IntakeError: if it is one of those, or holds one.
+    """
+    from autograder.intake import IntakeError
+    from autograder.keys import KEY_NAME
+
+    steps = ("source", "source_with_tests", "submitted", "autograded", "feedback")
+    kept = [tree.root / tree.config.step(step) for step in steps]
+    kept += [lesson.source_path for lesson in tree.lessons]
+    kept += [tree.verdicts, tree.root / ".split", tree.root / KEY_NAME]
+    kept += [] if key is None else [key.resolve()]
+    if database.startswith("sqlite:///"):
+        kept.append(Path(database.removeprefix("sqlite:///").partition("?")[0]).resolve())
+    with suppress(ProjectNotFoundError):
+        # Another course, graded from elsewhere, has no solutions but its own.
+        kept.append(Project.find().solutions)
+    for private in kept:
+        if private.is_relative_to(path) or path.is_relative_to(private):
+            raise IntakeError(
+                f"--readable {path} would show students {private}: name a folder that holds only what they may see."
+            )
+    return path
 
 
 def _limits(timeout: float) -> Limits:
@@ -345,6 +386,26 @@ def _state(student: StudentReport) -> Text:
     return Text(words, style=styles.get(student.state, "red"))
 
 
+def _print_refusals(console: Console, tree: CourseTree, run: GradingRun) -> None:
+    """Name the notebooks of the course that cannot be graded at all, where nobody has been told so yet."""
+    told = {problem.reason for problem in run.problems}
+    for one in tree.refusals:
+        if one.reason not in told:
+            text = Text.assemble(("cannot be graded: ", "red"), (str(one), "bold"), f": {one.reason}")
+            console.print(text, soft_wrap=True)
+
+
+def _who(problems: Sequence[Problem]) -> str:
+    """Name those who share a problem: a few of them, and how many more there are."""
+    from autograder.outcomes import plain_text
+
+    if len(problems) == 1:
+        return f"{plain_text(problems[0].student)} ({plain_text(problems[0].path.name)})"
+    students = list(dict.fromkeys(plain_text(one.student) for one in problems))
+    more = f" and {len(students) - _MAX_NAMED} more" if len(students) > _MAX_NAMED else ""
+    return f"{', '.join(students[:_MAX_NAMED])}{more} ({plain_text(problems[0].lesson)})"
+
+
 def _print_run(console: Console, run: GradingRun) -> None:
     from autograder.outcomes import plain_text
     from autograder.reports import points_text
@@ -353,9 +414,13 @@ def _print_run(console: Console, run: GradingRun) -> None:
         before, after = change.before, change.after
         what = f"{points_text(before.points)} → {points_text(after.points)} ({before.status} → {after.status})"
         console.print(Text(f"{change.student}, {change.lesson}, {change.exercise}: {what}; {change.cause}"))
+    alike: dict[tuple[str, str], list[Problem]] = {}
     for problem in run.problems:
-        place = f"{plain_text(problem.student)} ({plain_text(problem.path.name)})"
-        console.print(Text.assemble(("not graded: ", "red"), (place, "bold"), f": {plain_text(problem.reason)}"))
+        # What a whole class is told about a lesson is printed once; a reason of one file's stays beside its name.
+        alike.setdefault((problem.lesson, problem.reason), []).append(problem)
+    for (_, reason), problems in alike.items():
+        text = Text.assemble(("not graded: ", "red"), (_who(problems), "bold"), f": {plain_text(reason)}")
+        console.print(text, soft_wrap=True)
     n_due = len(run.graded)
     each = f", {sum(one.seconds for one in run.graded) / n_due:.1f} s a submission" if n_due else ""
     entered = f"{len(run.booked)} entered, " if run.booked else ""

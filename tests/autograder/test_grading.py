@@ -16,13 +16,13 @@ from nbgrader.utils import determine_grade
 from small_course import ALL_RIGHT, DOUBLE_RIGHT, LESSON, TRIPLE_RIGHT, cell, hand_in, submission, write_course
 
 from autograder.course_tree import CourseTree, Lesson, grade_id
-from autograder.engine import CellRun, CellState, Engine, EngineError, Job, Limits
+from autograder.engine import CellRun, CellState, Engine, EngineError, Job, LessonRefusedError, Limits
 from autograder.engines import make_engine
 from autograder.gradebook import GradebookError, quiet_nbgrader, read_marks
 from autograder.grading import GradingRun, grade_class
 from autograder.intake import collect
 from autograder.keys import load_key
-from autograder.verdicts import Standing, load_verdict
+from autograder.verdicts import Standing, load_problems, load_verdict
 
 LIMITS = Limits(cell_seconds=2, total_seconds=60)
 OWN_TRIPLE = "def triple(x):\n    return 3 * x"
@@ -357,14 +357,34 @@ def test_stock_nbgrader_can_still_autograde_the_course(graded: tuple[CourseTree,
     assert (course.autograded / "right" / LESSON / f"{LESSON}.ipynb").is_file()
 
 
-def test_a_lesson_that_the_engine_cannot_grade_stops_only_itself(course: CourseTree, tmp_path: Path) -> None:
-    class Refuses(ScriptedEngine):
-        def prepare(self, lessons: Sequence[Lesson]) -> None:
-            if any(lesson.assignment == LESSON for lesson in lessons):
-                raise EngineError("its tests cannot be split")
+class Refuses(ScriptedEngine):
+    """Cannot grade the small lesson."""
+
+    error = LessonRefusedError
+
+    def prepare(self, lessons: Sequence[Lesson]) -> None:
+        if any(lesson.assignment == LESSON for lesson in lessons):
+            raise self.error("its tests cannot be split")
+
+
+def test_a_lesson_that_the_engine_cannot_grade_is_a_problem_of_those_who_handed_it_in(course: CourseTree) -> None:
+    run = run_grading(course, Refuses())
+    assert [(one.student, one.lesson, one.reason) for one in run.problems] == [
+        (f"student{number}", LESSON, "its tests cannot be split") for number in range(6)
+    ]
+    assert run.graded == []
+
+
+def test_an_engine_that_can_run_nothing_at_all_blames_nobody(course: CourseTree) -> None:
+    class RunsNothing(Refuses):
+        error = EngineError  # type: ignore[assignment]
 
     with pytest.raises(EngineError, match="cannot be split"):
-        run_grading(course, Refuses())
+        run_grading(course, RunsNothing())
+    assert load_problems(course) == []
+
+
+def test_a_lesson_that_the_engine_cannot_grade_stops_only_itself(course: CourseTree, tmp_path: Path) -> None:
     other = write_course(tmp_path / "other")
     (other.root / "source" / LESSON).rename(course.root / "source" / "02_other")
     (other.root / "release" / LESSON).rename(course.root / "release" / "02_other")

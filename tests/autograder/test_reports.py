@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_course import ALL_RIGHT, LESSON, hand_in, submission, write_course
 from test_grading import ScriptedEngine, run_grading
+from test_intake import STRUCTURES, own_layout, two_notebooks
 from typer.testing import CliRunner
 
 from autograder import grading_commands
@@ -174,6 +175,57 @@ def test_without_submissions_the_courses_own_are_graded(course: CourseTree, tmp_
     result = invoke("grade", "--course", course.root, "--out", tmp_path / "out")
     assert "2 graded, 0 unchanged, 2 not graded" in result.output
     assert (tmp_path / "out" / "gradescope" / "ada" / LESSON / f"{LESSON}.results.json").is_file()
+
+
+@pytest.mark.usefixtures("scripted")
+def test_a_course_with_a_layout_of_its_own_is_graded_without_naming_a_folder(tmp_path: Path) -> None:
+    own = own_layout(tmp_path / "own", STRUCTURES[0])
+    for words in ((), (own.root / "handed_in",)):
+        result = invoke("grade", *words, "--course", own.root, "--out", tmp_path / "out", "--regrade")
+        assert "2 graded, 0 unchanged, 1 not graded" in result.output
+        assert "not graded: bob" in result.output
+    assert (own.autograded_folder("ada", LESSON) / f"{LESSON}.ipynb").is_file()
+
+
+@pytest.mark.usefixtures("scripted")
+def test_why_a_lesson_cannot_be_graded_is_said_once_with_those_who_handed_it_in(tmp_path: Path) -> None:
+    course = two_notebooks(tmp_path / "course")
+    source = course.root / "source" / LESSON / "second.ipynb"
+    source.write_text(source.read_text().replace('"python"', '"R"'))
+    nobody = invoke("grade", hand_in(tmp_path / "tree", "zoe", submission(ALL_RIGHT)), "--course", course.root)
+    assert f"cannot be graded: {LESSON}/second: " in nobody.output
+    assert nobody.exit_code == 0
+    for number in range(20):
+        hand_in(course.submitted, f"s{number:02d}", submission(ALL_RIGHT), name="second")
+    result = invoke("grade", "--course", course.root)
+    assert result.output.count("is written in R") == 1
+    assert f"s06, s07 and 12 more ({LESSON}/second): " in result.output
+    assert result.exit_code == 1
+
+
+def test_a_further_folder_reaches_the_engine_unless_it_shows_what_is_private(
+    course: CourseTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def make_engine(_name: str, **options: Any) -> ScriptedEngine:
+        asked.update(options)
+        return ScriptedEngine()
+
+    monkeypatch.setattr("autograder.engines.make_engine", make_engine)
+    for name in ("sounds", "tables"):
+        (tmp_path / name).mkdir()
+    words = ("grade", "--course", course.root, "--readable")
+    invoke(*words, tmp_path / "sounds", "--readable", tmp_path / "tables")
+    assert asked["readable"] == [tmp_path / "sounds", tmp_path / "tables"]
+    absent = invoke(*words, tmp_path / "absent")
+    assert absent.exit_code == 2
+    assert "does not exist" in absent.output
+    private = (course.root, course.root / "source" / LESSON, course.root / "gradebook.db", course.root / "grading.key")
+    for path in (*private, tmp_path, Path(__file__).parents[2] / "solutions"):
+        refused = invoke(*words, path)
+        assert refused.exit_code == 2, path
+        assert "would show students" in refused.output
 
 
 def test_what_is_asked_of_the_engine_reaches_it_and_it_is_closed(
