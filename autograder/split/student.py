@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from .channel import Channel
-from .codec import CannotCrossError, Reference, decode, encode
+from .codec import Reference, decode, encode
 from .descriptions import describe, importable_name, is_iterator, library_base
 from .operations import apply_operation
 from .shell import NotebookShell, cell_places, safe_text
@@ -115,8 +115,10 @@ class StudentSide:
             reply["warned"] = [list(one) for one in self.warned]
         try:
             return encode(reply, self._to_reference)
-        except (CannotCrossError, RecursionError, MemoryError) as error:
-            return encode({"error": self._described_error(error)}, self._to_reference)
+        except BaseException as error:
+            # Describing a student's object can run code of the student's, whose failure is an answer as well.
+            told = {"types": ["builtins.TypeError"], "text": f"your answer cannot be handed over: {safe_text(error)}"}
+            return encode({"error": told})
 
     def run(self, source: str, name: str, count: int, exercise: str | None) -> dict[str, Any]:
         """Run a cell; ``exercise`` is the one it answers, empty for an extra cell, ``None`` for a given one."""
@@ -143,10 +145,9 @@ class StudentSide:
                 continue
             value = self.shell.user_ns[name]
             try:
-                if type(value) in (list, tuple, dict, set, frozenset) or not (callable(value) or is_array(value)):
-                    encode(value, self._to_reference)
+                encode(value, self._to_reference)
                 found[name] = ("value", value)
-            except (CannotCrossError, RecursionError) as error:
+            except Exception as error:
                 found[name] = ("unsendable", safe_text(error))
         return found
 

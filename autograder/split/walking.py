@@ -6,7 +6,9 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-_MUTABLE = (list, dict, set, bytearray)
+# Sets, since a tuple's membership would ask a student's metaclass whether it equals ``list``.
+_MUTABLE = frozenset({list, dict, set, bytearray})
+_CONTAINERS = frozenset({list, tuple, dict})
 _SCALARS = frozenset({int, float, complex, str, bytes, bool, type(None)})
 MAX_DEPTH = 64
 
@@ -42,7 +44,7 @@ def _walk(value: Any, wanted: Callable[[Any], bool]) -> Iterator[Any]:
         if wanted(one):
             seen.add(id(one))
             yield one
-        if type(one) in (list, tuple):
+        if type(one) is list or type(one) is tuple:
             for item in one:
                 if type(item) not in _SCALARS:
                     yield from visit(item, depth + 1)
@@ -69,7 +71,7 @@ def replace_leaves(
         depth: at which the value stands.
     """
     kind = type(value)
-    if kind not in (list, tuple, dict) or depth > MAX_DEPTH or is_leaf(value):
+    if kind not in _CONTAINERS or depth > MAX_DEPTH or is_leaf(value):
         return replacement(value)
     if kind is dict:
         return {key: replace_leaves(item, replacement, is_leaf, depth + 1) for key, item in value.items()}

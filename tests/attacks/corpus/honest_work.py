@@ -89,7 +89,8 @@ ATTACKS = [
         double="double = lambda x: x + x", smooth="from functools import partial\n\ndef _smooth(x, weights):\n"
         "    return np.convolve(x, weights, mode='valid')\n\nsmooth = partial(_smooth, weights=[0.5, 0.5])",
         Counter="from dataclasses import dataclass\n\n@dataclass\nclass Base:\n    start: int = 0\n\n"
-        "class Counter(Base):\n    def __post_init__(self):\n        self._steps = []\n\n    def add(self, step=1):\n"
+        "@dataclass\nclass Counter(Base):\n    def __post_init__(self):\n        self._steps = []\n\n"
+        "    def add(self, step=1):\n"
         "        self._steps.append(step)\n        return self.total\n\n    @property\n    def total(self):\n"
         "        return self.start + sum(self._steps)",
         numbers="class numbers:\n    def __init__(self, count):\n        self.left = iter(range(count))\n\n"
