@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from .course_tree import Exercise, Lesson, grade_id, is_answer
 from .engine import CellRun
 from .notebook_files import metadata_node
-from .outcomes import Outcome, is_blank
+from .outcomes import Outcome, is_blank, repeatable
 
 _SAFE_KINDS = ("text/plain", "image/png", "image/jpeg")
 
@@ -48,9 +48,15 @@ def _readable(output: Mapping[str, Any]) -> NotebookNode:
     kept = metadata_node(dict(output))
     if kept.output_type == "stream":
         kept.name = "stdout"
+        kept.text = repeatable(kept.text)
+    if kept.output_type == "error":
+        kept.evalue = repeatable(kept.evalue)
+        kept.traceback = [repeatable(line) for line in kept.traceback]
     if "data" in kept:
-        kept.data = metadata_node({kind: value for kind, value in kept.data.items() if kind in _SAFE_KINDS})
-        kept.metadata = metadata_node({})
+        data = {kind: value for kind, value in kept.data.items() if kind in _SAFE_KINDS}
+        if "text/plain" in data:
+            data["text/plain"] = repeatable(data["text/plain"])
+        kept.data, kept.metadata = metadata_node(data), metadata_node({})
     return kept
 
 

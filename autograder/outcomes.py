@@ -112,15 +112,15 @@ def _measured(outcome: Outcome, runs: Sequence[CellRun]) -> Outcome:
     peaks = [run.peak_memory_bytes for run in runs if run.peak_memory_bytes is not None]
     return replace(
         outcome,
-        message=_repeatable(outcome.message),
-        marker_note=_repeatable(outcome.marker_note),
+        message=repeatable(outcome.message),
+        marker_note=repeatable(outcome.marker_note),
         seconds=sum(run.seconds for run in runs),
         student_seconds=sum(run.student_seconds for run in runs),
         peak_memory_bytes=max(peaks, default=None),
     )
 
 
-def _repeatable(text: str) -> str:
+def repeatable(text: str) -> str:
     """Leave out addresses of objects: they say nothing and differ from run to run."""
     return _ADDRESS.sub("at 0x…", text)
 

@@ -7,6 +7,7 @@ memory: no gradebook, no kernel and no file of the course is touched.
 from __future__ import annotations
 
 import copy
+import json
 import math
 import warnings
 from collections.abc import Iterator
@@ -62,6 +63,7 @@ def read_authored(path: Path) -> NotebookNode:
             # Ids that are missing are made up below, the same in every run.
             warnings.simplefilter("ignore")
             notebook = read_notebook(path)
+        _forget_made_up_ids(notebook, json.loads(path.read_bytes()))
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise CourseError(f"{path} is not a readable notebook: {error}.") from error
     for cell in notebook.cells:
@@ -69,6 +71,18 @@ def read_authored(path: Path) -> NotebookNode:
         if marked is not None and (not isinstance(marked, dict) or marked.get("schema_version") != SCHEMA):
             _upgrade(cell, path)
     return notebook
+
+
+def _forget_made_up_ids(notebook: NotebookNode, stated: Any) -> None:
+    """Take away the ids that nbformat makes up, others each time, for cells that have none or another cell's."""
+    cells = stated.get("cells", [])
+    known: set[Any] = set()
+    for index, cell in enumerate(notebook.cells):
+        # A notebook of nbformat 3 has its cells elsewhere, and no ids at all.
+        own = cells[index].get("id") if index < len(cells) else None
+        if own is None or own in known:
+            cell.pop("id", None)
+        known.add(own)
 
 
 def _upgrade(cell: NotebookNode, path: Path) -> None:

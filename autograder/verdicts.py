@@ -31,10 +31,10 @@ from .outcomes import Outcome, Status
 SCHEMA_VERSION: Final = 1
 SCHEMA_PATH: Final = Path(__file__).with_name("verdict.schema.json")
 
-# What only shows or builds things. A module that is not named here counts as one that decides marks.
+# What only shows or builds things, below the package. A module that is not named here counts as one that decides marks.
 _DECIDES_NO_MARK: Final = frozenset(
-    {"__main__", "bundle", "cli", "feedback", "gradescope", "grading_commands", "instructor_tree", "learner_check"}
-    | {"alone", "leaks", "learner_process", "lms", "release", "reports", "sample_class", "verification"}
+    {"__main__", "bundle", "cli", "feedback", "gradescope", "grading_commands", "instructor_tree", "leaks"}
+    | {"learner_check", "learner_process", "release", "reports", "sample_class", "split/alone", "verification"}
 )
 
 _CAUSES: Final = {
@@ -138,9 +138,19 @@ def fingerprints(submission: Submission, engine_identity: str, limits: Limits, k
 @cache
 def code_fingerprint() -> str:
     """Change whenever the code that decides a mark, or the library that tests call, changes."""
+    return _files_fingerprint(Path(__file__).resolve().parents[1], code_files())
+
+
+def code_files() -> list[Path]:
+    """Return what decides marks: all of this package but what is known to decide none, the library and its data."""
     package = Path(__file__).resolve().parent
-    ours = [path for path in package.rglob("*.py") if path.stem not in _DECIDES_NO_MARK]
-    return _files_fingerprint(package.parent, [*ours, *(package.parent / "course_lib").rglob("*.py")])
+    ours = [
+        path
+        for path in package.rglob("*.py")
+        if path.relative_to(package).with_suffix("").as_posix() not in _DECIDES_NO_MARK
+    ]
+    library = (package.parent / "course_lib").rglob("*")
+    return [*ours, *(path for path in library if path.suffix in (".py", ".json", ".txt"))]
 
 
 def _files_fingerprint(root: Path, paths: Sequence[Path]) -> str:

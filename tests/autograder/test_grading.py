@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import sqlite3
 import threading
@@ -229,6 +231,37 @@ def test_marks_do_not_depend_on_the_number_of_jobs(engine: Engine, tmp_path: Pat
         run = run_grading(course, engine, jobs=jobs)
         found.append([[(o.exercise, o.status, o.points, o.message) for o in one.outcomes] for one in run.graded])
     assert found[0] == found[1]
+
+
+def test_the_same_submission_gives_the_same_bytes_in_another_course(tmp_path: Path) -> None:
+    """Verdict and executed notebook, made by another engine on another day from a source without cell ids."""
+    notebook = answers(
+        double="class Shown:\n    pass\nprint(Shown())\ndef double(x):\n    print(object())\n    return 4\nShown()",
+        triple="def triple(x):\n    raise ValueError(object())",
+    )
+    notebook["cells"][5:5] = [cell("code", "object()", 70), {**cell("code", "print(1)", 71), "id": "cell-04"}]
+    notebook["cells"].append({key: value for key, value in cell("code", "x = 1", 72).items() if key != "id"})
+    found = []
+    for name in ("one", "two"):
+        course = write_course(tmp_path / name)
+        source = course.root / "source" / LESSON / f"{LESSON}.ipynb"
+        stated = json.loads(source.read_text())
+        del stated["cells"][0]["id"]
+        stated["cells"][3]["id"] = stated["cells"][1]["id"]
+        source.write_text(json.dumps(stated))
+        (course.root / "grading.key").write_text("ab" * 32)
+        (course.root / "grading.key").chmod(0o600)
+        hand_in(course.submitted, "ada", notebook)
+        with contextlib.closing(make_engine("split")) as own_engine:
+            (verdict,) = run_grading(CourseTree.open(course.root), own_engine).graded
+            assert len(run_grading(CourseTree.open(course.root), own_engine).unchanged) == 1
+        kept = json.loads((course.verdicts / "ada" / LESSON / f"{LESSON}.json").read_text())
+        executed = (course.autograded / "ada" / LESSON / f"{LESSON}.ipynb").read_bytes()
+        found.append(({key: value for key, value in kept.items() if key != "measured"}, executed))
+    assert found[0][0] == found[1][0]
+    assert found[0][1] == found[1][1]
+    assert b"object object at" in found[0][1], "nothing in it could have differed"
+    assert verdict.notebook_sha256 == hashlib.sha256(found[1][1]).hexdigest()
 
 
 def test_what_a_marker_entered_survives_regrading(course: CourseTree) -> None:

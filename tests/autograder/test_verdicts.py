@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -296,6 +297,53 @@ def test_the_code_that_decides_marks_is_in_their_fingerprint(monkeypatch: pytest
         assert code_fingerprint() != before
     finally:
         code_fingerprint.cache_clear()
-    package = Path(verdicts.__file__).parent
-    stems = {path.stem for path in package.rglob("*.py")}
-    assert stems >= verdicts._DECIDES_NO_MARK, "a module that has gone is still named"
+
+
+STARTING_POINTS = (
+    "grading",
+    "engines",
+    "nbgrader_plugin",
+    "split/engine",
+    "split/warm",
+    "split/student",
+    "split/trusted",
+)
+
+
+def imports_of(path: Path, package: Path) -> set[Path]:
+    """Return the modules of the package that a module imports, wherever in it the import stands."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parent = package.parent if node.level == 0 else path.parents[node.level - 1]
+            home = ".".join(parent.relative_to(package.parent).parts + tuple((node.module or "").split(".")))
+            names = [home, *(f"{home}.{alias.name}" for alias in node.names)]
+        for name in names:
+            place = package.parent.joinpath(*filter(None, name.split(".")))
+            found |= {one for one in (place.with_suffix(".py"), place / "__init__.py") if one.is_file()}
+    return {one for one in found if one.is_relative_to(package)}
+
+
+def test_nothing_that_grading_imports_is_left_out_of_the_fingerprint() -> None:
+    """Also a module that is added tomorrow; ``imports_of`` is itself held to what such a list must hold."""
+    from autograder import verdicts
+
+    package = Path(verdicts.__file__).resolve().parent
+    waiting = [package / f"{name}.py" for name in STARTING_POINTS]
+    reached: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        if path not in reached:
+            reached.add(path)
+            waiting += imports_of(path, package)
+    names = {path.relative_to(package).with_suffix("").as_posix() for path in reached}
+    assert names >= {"course_config", "source_notebooks", "executed", "forbidden", "intake", "lms", "rebuild"}
+    assert names >= {"split/codec", "split/proxies", "split/guard", "split/session", "split/refusals", "split/shell"}
+    assert reached <= set(verdicts.code_files()), "these decide marks and are named as if they did not"
+    assert len(set(verdicts.code_files()) - reached) > 0, "the fingerprint holds more than can be reached: no list"
+    kept_out = {package / f"{name}.py" for name in verdicts._DECIDES_NO_MARK}
+    assert all(path.is_file() for path in kept_out), "a module that has gone is still named"
+    assert any(path.suffix == ".json" and "course_lib" in path.parts for path in verdicts.code_files())
