@@ -45,9 +45,6 @@ DIFFERENCES: dict[Key, tuple[Cell, Cell, str]] = {
 }
 """Where we differ on purpose: stock's marks, ours, and the reason."""
 
-NEEDS_SHARED = {"ps1/problem1": "sum_of_squares_uses_squares deletes one answer to see whether another misses it"}
-"""What an engine that keeps test and answer apart refuses: a test there reaches into the answer's interpreter."""
-
 
 @pytest.fixture(scope="module")
 def stock_course(tmp_path_factory: pytest.TempPathFactory) -> CourseTree:
@@ -88,8 +85,7 @@ def our_course(
     found, problems = collect([course.submitted], course)
     assert not problems
     run = grade_class(course, found, engine[0], db_url=course.default_database, jobs=2, limits=Limits())
-    refused = {} if "shared" in engine[1] else NEEDS_SHARED
-    assert {problem.lesson for problem in run.problems} == set(refused)
+    assert not run.problems
     after = contents(root)
     assert {name: after.get(name) for name in before} == before, "the course was changed"
     return course
@@ -104,15 +100,9 @@ def contents(root: Path) -> dict[str, bytes]:
 def test_the_marks_equal_stock_nbgraders_cell_by_cell(
     stock_course: CourseTree, our_course: CourseTree, engine: tuple[Engine, frozenset[str]]
 ) -> None:
-    refused = {} if "shared" in engine[1] else NEEDS_SHARED
-    ours, stock = (
-        {key: cell for key, cell in gradebook_cells(course).items() if f"{key[1]}/{key[2]}" not in refused}
-        for course in (our_course, stock_course)
-    )
-    # Who handed in nothing but a refused notebook has no marks in that assignment.
-    length = 2 if refused else 1
-    graded = {key[:length] for key in ours}
-    stock = {key: cell for key, cell in stock.items() if key[:length] in graded}
+    ours, stock = gradebook_cells(our_course), gradebook_cells(stock_course)
+    graded = {key[0] for key in ours}
+    stock = {key: cell for key, cell in stock.items() if key[0] in graded}
     assert ours.keys() == stock.keys()
     expected = {key: DIFFERENCES[key][1] if key in DIFFERENCES else cell for key, cell in stock.items()}
     assert {key: (cell, ours[key]) for key, cell in expected.items() if ours[key] != cell} == {}
