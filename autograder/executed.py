@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbformat import NotebookNode
 
-from .course_tree import Exercise, Lesson, grade_id, is_answer
+from .attachments import NoPictureError, read_picture
+from .course_tree import Exercise, Lesson, grade_id, is_answer, is_task
 from .engine import CellRun
+from .harmless import harmless_markdown
 from .notebook_files import metadata_node
 from .outcomes import Outcome, is_blank, repeatable
+from .rebuild import EXTRA
 
-_SAFE_KINDS = ("text/plain", "image/png", "image/jpeg")
+_PICTURES = ("image/png", "image/jpeg")
 
 
 def executed_notebook(
@@ -34,9 +38,16 @@ def executed_notebook(
             cell.outputs = [_readable(output) for output in run.outputs]
         if key in exercises and is_answer(cell) and is_blank(exercises[key], cell.source):
             cell.source = exercises[key].stub
+        elif cell.cell_type == "markdown" and _is_students(cell):
+            cell.source = harmless_markdown(cell.source, cell.get("attachments", {}))
         elif key in exercises and cell.cell_type == "code" and not is_answer(cell):
             cell.outputs = _telling_outputs(cell.outputs, by_id[key], exercises[key])
     return executed
+
+
+def _is_students(cell: NotebookNode) -> bool:
+    """Say whether a student wrote what stands in this cell."""
+    return EXTRA in cell.metadata or (is_answer(cell) and not is_task(cell))
 
 
 def _readable(output: Mapping[str, Any]) -> NotebookNode:
@@ -53,9 +64,12 @@ def _readable(output: Mapping[str, Any]) -> NotebookNode:
         kept.evalue = repeatable(kept.evalue)
         kept.traceback = [repeatable(line) for line in kept.traceback]
     if "data" in kept:
-        data = {kind: value for kind, value in kept.data.items() if kind in _SAFE_KINDS}
-        if "text/plain" in data:
-            data["text/plain"] = repeatable(data["text/plain"])
+        data = {"text/plain": repeatable(kept.data["text/plain"])} if "text/plain" in kept.data else {}
+        for stated in (kept.data[kind] for kind in _PICTURES if kind in kept.data):
+            # What only says that it is a picture stands unescaped in the page that formgrader makes of it.
+            with contextlib.suppress(NoPictureError):
+                kind, data_of_picture = read_picture(stated)
+                data[kind] = data_of_picture
         kept.data, kept.metadata = metadata_node(data), metadata_node({})
     return kept
 

@@ -6,25 +6,37 @@ runs nothing and may be opened by anybody: a content security policy in it says 
 
 from __future__ import annotations
 
+import html
 import re
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 import nh3
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererProtocol
 from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from .attachments import Picture
 from .notebook_files import write_text
 from .outcomes import Status, plain_text
 from .reports import ClassReport, StudentReport, file_name, points_text
 
-CONTENT_SECURITY_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+)
+
+# Photos of a whole class in one page are more than a browser opens; then each stands on its student's page alone.
+_MAX_PICTURE_CHARACTERS: Final = 64 * 2**20
 
 _FORMATTING_TAGS: Final = frozenset(
     {"p", "br", "hr", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
@@ -57,7 +69,12 @@ def write_feedback(report: ClassReport, folder: Path) -> Path:
     for student, page in pages.items():
         write_text(folder / "feedback" / page, student_page(report, student))
     links = {student: f"feedback/{page}" for student, page in pages.items()}
-    write_text(folder / "marking.html", _template("marking.html").render(report=report, warnings=report.warnings))
+    answers = [one for lesson in report.lessons for student in lesson.students for one in student.exercises]
+    n_characters = sum(len(picture.data) for one in answers for picture in one.pictures)
+    marking = _template("marking.html").render(
+        report=report, warnings=report.warnings, links=links, with_pictures=n_characters <= _MAX_PICTURE_CHARACTERS
+    )
+    write_text(folder / "marking.html", marking)
     index = _template("index.html").render(report=report, links=links, warnings=report.warnings)
     write_text(folder / "index.html", index)
     return folder / "index.html"
@@ -72,16 +89,25 @@ def student_page(report: ClassReport, student: str) -> str:
     )
 
 
-def safe_markdown(text: str) -> Markup:
-    """Render a student's Markdown: formatting only, no HTML of their own, no picture, no link that runs or submits.
+def safe_markdown(text: str, pictures: Sequence[Picture] = ()) -> Markup:
+    """Render a student's Markdown: formatting only, no HTML of their own, no link that runs or submits.
 
-    A page that runs nothing cannot typeset formulas, so they are shown as they were typed.
+    A page that runs nothing cannot typeset formulas, so they are shown as they were typed. Of pictures only those that
+    were handed in are shown, which stand in the page itself: one from elsewhere would tell who looks at it.
     """
+    shown = {one.name: f"data:{one.kind};base64,{one.data}" for one in pictures}
+
+    def checked(tag: str, attribute: str, value: str) -> str | None:
+        if attribute == "href":
+            return value if value.lower().startswith(("http:", "https:", "mailto:")) else None
+        return value if attribute != "src" or value in shown.values() else None
+
     cleaned = nh3.clean(
-        _markdown().render(plain_text(text)),
-        tags=set(_FORMATTING_TAGS),
-        attributes={"a": {"href"}},
-        url_schemes={"http", "https", "mailto"},
+        _markdown().render(plain_text(text), {"pictures": shown}),
+        tags={*_FORMATTING_TAGS, "img"} if shown else set(_FORMATTING_TAGS),
+        attributes={"a": {"href"}, "img": {"src", "alt"}},
+        url_schemes={"http", "https", "mailto", "data"},
+        attribute_filter=checked,
         link_rel="noopener noreferrer nofollow",
     )
     return Markup(cleaned)
@@ -91,7 +117,19 @@ def safe_markdown(text: str) -> Markup:
 def _markdown() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     parser.inline.ruler.before("escape", "formula", _formula)
+    parser.add_render_rule("image", _image)
     return parser
+
+
+def _image(
+    _renderer: RendererProtocol, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType
+) -> str:
+    """Show a picture that was handed in, and of any other what the student says of it."""
+    token = tokens[index]
+    name = str(token.attrs.get("src", ""))
+    found = env["pictures"].get(unquote(name.removeprefix("attachment:"))) if name.startswith("attachment:") else None
+    words = html.escape(token.content)
+    return words if found is None else f'<img src="{found}" alt="{words}">'
 
 
 def _formula(state: StateInline, silent: bool) -> bool:

@@ -29,6 +29,7 @@ from .archives import (
     printable,
     read_plain_file,
 )
+from .attachments import Picture, read_attachments
 from .course_tree import CourseTree, Lesson, Refusal
 from .laid_out import LaidOutPlace, is_laid_out_by_itself
 from .lms import MAX_METADATA_BYTES, Layout, LayoutError, Owner, Roster, find_layout, read_roster
@@ -69,12 +70,17 @@ class RefusedLessonError(ValueError):
 
 @dataclass(frozen=True)
 class StudentCell:
-    """A cell as the student left it: only text, and the two names by which it may be recognised."""
+    """A cell as the student left it: text, pasted pictures, and the two names by which it may be recognised.
+
+    ``notes`` say what else stood in it that a student may believe to be handed in.
+    """
 
     kind: str
     source: str
     grade_id: str | None = None
     cell_id: str | None = None
+    pictures: tuple[Picture, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -422,7 +428,8 @@ def _take_folder(
             continue
         renamed = () if stem == lesson.name else (f"handed in as {printable(name)}",)
         path = place.path.joinpath(*member.parts)
-        one = Submission(student, lesson, path, content, cells, (*renamed, *owner.notes), origin)
+        left_out = _few(note for cell in cells for note in cell.notes)
+        one = Submission(student, lesson, path, content, cells, (*renamed, *owner.notes, *left_out), origin)
         found[lesson].append((one, owner))
     gathered.problems.extend(refused.values())
     newest = max((owner.order for candidates in found.values() for _, owner in candidates), default=0)
@@ -442,6 +449,12 @@ def _take_folder(
             gathered.keep(replace(chosen, notes=(*chosen.notes, *notes)))
     if not found and not refused:
         gathered.problems.extend(problem for problem, _ in unread)
+
+
+def _few(notes: Iterable[str]) -> list[str]:
+    """Keep the first notes of a kind of which a notebook may give any number."""
+    found = list(notes)
+    return found if len(found) <= 5 else [*found[:5], f"and {len(found) - 5} more attachments are left out"]
 
 
 def _meant(stem: str, assignment: str | None, lessons: Sequence[Lesson]) -> Lesson | None:
@@ -532,8 +545,8 @@ def read_bytes(path: Path) -> bytes:
 def parse_notebook(content: bytes) -> tuple[StudentCell, ...]:
     """Read a notebook's cells from its bytes.
 
-    UTF-8 with or without a byte order mark, UTF-16 and UTF-32, and nbformat 3 and 4 are all read; outputs,
-    attachments and all other metadata are left behind.
+    UTF-8 with or without a byte order mark, UTF-16 and UTF-32, and nbformat 3 and 4 are all read; of what is no text
+    only pasted pictures are kept, and outputs and all other metadata are left behind.
 
     Raises:
         UnreadableNotebookError: with the reason, for anything that is not a notebook.
@@ -614,11 +627,15 @@ def _cell_of(cell: Any, number: int) -> StudentCell:
     nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
     cell_id = cell.get("id")
+    kind = "code" if cell.get("cell_type") == "code" else "markdown"
+    pictures, notes = read_attachments(cell.get("attachments") if kind == "markdown" else None)
     return StudentCell(
-        kind="code" if cell.get("cell_type") == "code" else "markdown",
+        kind=kind,
         source=_LONE_SURROGATE.sub("\ufffd", source).replace("\r\n", "\n"),
         grade_id=grade_id if isinstance(grade_id, str) else None,
         cell_id=cell_id if isinstance(cell_id, str) else None,
+        pictures=pictures,
+        notes=notes,
     )
 
 

@@ -1,16 +1,18 @@
 """Rebuilding a submission from the instructor's notebook.
 
 The instructor's notebook is the truth: every test, every point, every tag comes from it. From the student
-come the contents of answer cells, found by grade id, and extra code cells, as code to run. So it does not
-matter whether a test cell was deleted, copied, retyped or tagged.
+come the contents of answer cells, found by grade id, with the pictures pasted into written ones, and extra code
+cells, as code to run. So it does not matter whether a test cell was deleted, copied, retyped or tagged.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .attachments import Picture, as_metadata, joined
 from .course_tree import Lesson, earns_points, grade_id, has_tag, is_answer, is_task, nbgrader_metadata
 from .intake import StudentCell
 from .notebook_files import metadata_node
@@ -43,7 +45,8 @@ def rebuild(lesson: Lesson, cells: Sequence[StudentCell]) -> NotebookNode:
         key = grade_id(cell)
         following = extras.get(index, [])
         if key in answers:
-            cell.source = answers[key]
+            cell.source = answers[key].source
+            _attach(cell, answers[key].pictures)
         if _is_code_for_a_person(cell) and following and cell.source.strip() in ("", _released(lesson, key)):
             # What nbgrader finds as it was released scores zero unseen; the work stands below it here.
             cell.source = (cell.source + "\n" + _ANSWERED_BELOW).lstrip("\n")
@@ -68,6 +71,24 @@ def _released(lesson: Lesson, key: str | None) -> str | None:
     return lesson.released_answers[key].source.strip() if key in lesson.released_answers else None
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """What a student wrote into one answer cell."""
+
+    source: str
+    pictures: tuple[Picture, ...]
+
+    def joined_with(self, cell: StudentCell) -> _Answer:
+        """Return this answer and a cell below that goes on with it."""
+        return _Answer(*joined(self.source, self.pictures, cell.source, cell.pictures))
+
+
+def _attach(cell: NotebookNode, pictures: tuple[Picture, ...]) -> None:
+    """Add a student's pictures to those that were given."""
+    if pictures and cell.cell_type == "markdown":
+        cell.attachments = metadata_node({**cell.get("attachments", {}), **as_metadata(pictures)})
+
+
 def _reset(cell: NotebookNode, lesson: Lesson) -> None:
     """Put a cell of the instructor's notebook into the state before anybody wrote in it."""
     if cell.cell_type == "code":
@@ -80,6 +101,10 @@ def _reset(cell: NotebookNode, lesson: Lesson) -> None:
         if not is_task(cell):
             # A task keeps its marking scheme: the notebook is for the person who marks it.
             cell.source = released.source
+            # Those of the source may show the solution.
+            cell.pop("attachments", None)
+            if "attachments" in released:
+                cell.attachments = copy.deepcopy(released.attachments)
         cell.metadata = copy.deepcopy(released.metadata)
     if has_tag(cell, "demo") and not nbgrader_metadata(cell):
         cell.metadata.tags = [*cell.metadata.tags, "skip-execution"]
@@ -87,13 +112,13 @@ def _reset(cell: NotebookNode, lesson: Lesson) -> None:
 
 def _sort_out(
     notebook: NotebookNode, lesson: Lesson, cells: Sequence[StudentCell]
-) -> tuple[dict[str, str], dict[int, list[StudentCell]]]:
+) -> tuple[dict[str, _Answer], dict[int, list[StudentCell]]]:
     """Split a student's cells into answers by grade id and extra ones by the index of the given cell before them."""
     by_grade_id = {key: index for index, cell in enumerate(notebook.cells) if (key := grade_id(cell)) is not None}
     # A released cell has the id and place of its source cell; a notebook that lost its ids is matched by text.
     by_cell_id = {cell["id"]: index for index, cell in enumerate(notebook.cells)}
     by_text = {cell.source.strip(): index for index, cell in enumerate(notebook.cells) if grade_id(cell) is None}
-    answers: dict[str, str] = {}
+    answers: dict[str, _Answer] = {}
     extras: dict[int, list[StudentCell]] = {}
     anchor = -1
     last_written: str | None = None
@@ -102,7 +127,7 @@ def _sort_out(
         index = by_text.get(cell.source.strip()) if by_name is None else by_name
         if index is None:
             if last_written is not None and cell.kind != "code":
-                answers[last_written] += "\n\n" + cell.source
+                answers[last_written] = answers[last_written].joined_with(cell)
             elif cell.kind == "code" or (anchor >= 0 and _keeps_text_below(notebook.cells[anchor])):
                 extras.setdefault(anchor, []).append(cell)
             continue
@@ -116,9 +141,9 @@ def _sort_out(
         elif key is not None and is_answer(given):
             last_written = key if given.cell_type == "markdown" else None
             if key not in answers:
-                answers[key] = cell.source
+                answers[key] = _Answer(cell.source, cell.pictures)
             elif last_written is not None:
-                answers[key] += "\n\n" + cell.source
+                answers[key] = answers[key].joined_with(cell)
             else:
                 # Splitting a cell in Jupyter copies its metadata: the second half runs where it stands.
                 extras.setdefault(anchor, []).append(cell)
@@ -146,6 +171,8 @@ def _edited_by_hand(given: NotebookNode, cell: StudentCell) -> bool:
 
 def _extra_cell(cell: StudentCell, follows: str) -> NotebookNode:
     code: dict[str, Any] = {"outputs": [], "execution_count": None} if cell.kind == "code" else {}
-    return metadata_node(
+    made = metadata_node(
         {"cell_type": cell.kind, "id": "", "metadata": {EXTRA: follows}, "source": cell.source, **code}
     )
+    _attach(made, cell.pictures)
+    return made

@@ -11,12 +11,13 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from .attachments import Picture, joined, read_attachments
 from .course_tree import CourseTree, Exercise, Lesson, grade_id
 from .gradebook import Mark, Marks, read_marks
 from .intake import Problem, valid_student_id
@@ -24,6 +25,9 @@ from .keys import GradingKey, load_key
 from .notebook_files import read_kept_notebook, write_text
 from .outcomes import Outcome, Status, answer_cells
 from .verdicts import Standing, load_problems, load_verdict
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 SCHEMA_VERSION: Final = 2
 SCHEMA_PATH: Final = Path(__file__).with_name("report.schema.json")
@@ -42,6 +46,7 @@ class ExerciseReport:
     comment: str = ""
     marked_by_hand: bool = False
     answer: str = ""
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,7 @@ def _doubts(standing: Standing) -> tuple[str, ...]:
 
 
 def _exercise_report(
-    exercise: Exercise, mark: Mark, outcome: Outcome | None, answers: dict[str, str]
+    exercise: Exercise, mark: Mark, outcome: Outcome | None, answers: dict[str, _Answer]
 ) -> ExerciseReport:
     status = outcome.status if outcome is not None else _status_of(mark)
     message = outcome.message if outcome is not None else ""
@@ -193,7 +198,7 @@ def _exercise_report(
         message,
         mark.comment,
         mark.marked_by_hand,
-        answers.get(exercise.grade_id, ""),
+        *answers.get(exercise.grade_id, ("", ())),
     )
 
 
@@ -208,7 +213,10 @@ def _status_of(mark: Mark) -> Status:
     return Status.PARTLY if mark.points > 0 else Status.FAILED
 
 
-def _answers(course: CourseTree, lesson: Lesson, student: str) -> dict[str, str]:
+_Answer = tuple[str, tuple[Picture, ...]]
+
+
+def _answers(course: CourseTree, lesson: Lesson, student: str) -> dict[str, _Answer]:
     """Return what the student wrote for each exercise, cells added right after an answer included."""
     path = course.autograded_folder(student, lesson.assignment) / f"{lesson.name}.ipynb"
     if not path.is_file():
@@ -221,11 +229,18 @@ def _answers(course: CourseTree, lesson: Lesson, student: str) -> dict[str, str]
         # One damaged notebook must not keep the class from its reports; `verify` names it.
         return {}
     return {
-        exercise.grade_id: "\n\n".join(
-            notebook.cells[index].source for index in answer_cells(notebook, exercise.answer_id)
-        )
+        exercise.grade_id: _written(notebook.cells[index] for index in answer_cells(notebook, exercise.answer_id))
         for exercise in lesson.exercises
     }
+
+
+def _written(cells: Iterable[NotebookNode]) -> _Answer:
+    """Return the text of some cells, and the pictures in them."""
+    found: _Answer | None = None
+    for cell in cells:
+        pictures, _ = read_attachments(cell.get("attachments"))
+        found = (cell.source, pictures) if found is None else joined(*found, cell.source, pictures)
+    return found or ("", ())
 
 
 def file_name(student: str) -> str:

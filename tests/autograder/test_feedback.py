@@ -11,6 +11,7 @@ import pytest
 from small_course import ALL_RIGHT, LESSON, hand_in, submission, write_course
 from test_grading import ScriptedEngine, run_grading
 
+from autograder.attachments import Picture
 from autograder.course_tree import CourseTree
 from autograder.feedback import CONTENT_SECURITY_POLICY, safe_code, safe_markdown, student_page, write_feedback
 from autograder.intake import Problem
@@ -37,7 +38,7 @@ ATTACKS = [
 ALLOWED_TAGS = {
     *{"html", "head", "meta", "title", "style", "body", "main", "header", "section", "article", "div", "p", "span"},
     *{"h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "code", "pre", "details", "summary", "progress", "a", "br"},
-    *{"table", "thead", "tbody", "tr", "th", "td", "ul", "ol", "li", "blockquote", "hr", "del"},
+    *{"table", "thead", "tbody", "tr", "th", "td", "ul", "ol", "li", "blockquote", "hr", "del", "img"},
 }
 
 
@@ -57,7 +58,9 @@ def assert_harmless(page: str) -> None:
     elements = Elements(page).found
     for tag, attributes in elements:
         assert tag in ALLOWED_TAGS, tag
-        assert not any(name.startswith("on") or name in ("src", "srcdoc", "action", "style") for name in attributes)
+        assert not any(name.startswith("on") or name in ("srcdoc", "action", "style", "srcset") for name in attributes)
+        source = attributes.get("src")
+        assert source is None or (tag == "img" and re.fullmatch(r"data:image/(png|jpeg);base64,[\w+/=]+", source))
         href = attributes.get("href") or ""
         assert re.match(r"^(https?:|mailto:|feedback/|marking\.html|index\.html|$)", href), href
     policies = [a["content"] for tag, a in elements if tag == "meta" and "http-equiv" in a]
@@ -158,6 +161,37 @@ def test_formatting_of_written_answers_is_kept() -> None:
     for piece in ("<strong>bold</strong>", "<code>a &lt; b</code>", "<td>1</td>", 'href="https://example.org/a?b='):
         assert piece in shown
     assert 'rel="noopener noreferrer nofollow"' in shown
+
+
+def test_pictures_that_were_handed_in_are_shown_and_no_others() -> None:
+    picture = Picture("my photo.png", "image/png", "iVBORw0KGgo=")
+    text = "![sketch <b>](attachment:my%20photo.png) ![gone](attachment:x.png) ![p](https://evil.example/p.png)"
+    shown = safe_markdown(f"{text} ![d](data:image/png;base64,AAAA) [link](data:image/png;base64,AAAA)", [picture])
+    elements = Elements(shown).found
+    assert [tag for tag, _ in elements if tag == "img"] == ["img"]
+    (attributes,) = [attributes for tag, attributes in elements if tag == "img"]
+    assert attributes == {"src": "data:image/png;base64,iVBORw0KGgo=", "alt": "sketch <b>"}
+    assert not any(attributes.get("href") for tag, attributes in elements if tag == "a")
+    assert "gone" in shown
+
+
+def test_photos_of_a_whole_class_do_not_make_one_page_too_large(
+    report: ClassReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lesson = report.lessons[0]
+    (ada,) = [one for one in lesson.students if one.student == "ada"]
+    written = replace(
+        ada.exercises[-1], answer="![a](attachment:a.png)", pictures=(Picture("a.png", "image/png", "AAAA"),)
+    )
+    drawn = replace(report, lessons=(replace(lesson, students=(replace(ada, exercises=(written,)),)),), strays=())
+    for limit, n_shown in ((10, 1), (3, 0)):
+        monkeypatch.setattr("autograder.feedback._MAX_PICTURE_CHARACTERS", limit)
+        write_feedback(drawn, tmp_path)
+        page = (tmp_path / "marking.html").read_text("utf-8")
+        assert_harmless(page)
+        assert page.count("<img") == n_shown
+        assert ('href="feedback/ada.html">With its pictures' in page) is (n_shown == 0)
+        assert "<img" in (tmp_path / "feedback" / "ada.html").read_text("utf-8")
 
 
 def test_formulas_are_shown_as_typed_and_money_is_no_formula() -> None:
