@@ -32,7 +32,7 @@ from .files import file_hash, remove_leftovers, write_atomically
 from .gradebook import GradebookError, register_lesson
 from .intake import Problem, Submission
 from .keys import GradingKey, load_key
-from .notebook_files import notebook_bytes
+from .notebook_files import kept_notebook_bytes
 from .outcomes import judge
 from .rebuild import rebuild
 from .verdicts import (
@@ -272,7 +272,7 @@ class _Work:
             runs = self.engine.run(Job(notebook, Path(folder), self.limits, lesson, submission.student))
         outcomes = judge(lesson.exercises, notebook, runs, self.limits)
         executed = executed_notebook(lesson, notebook, runs, outcomes)
-        content = notebook_bytes(executed)
+        content = kept_notebook_bytes(executed)
         self._keep(submission)
         write_atomically(self._executed_path(submission), content)
         verdict = make_verdict(

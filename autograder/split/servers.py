@@ -200,10 +200,12 @@ class StudentProcess:
         line = self._report.readline()
         return bool(line) and bool(json.loads(line).get("killed_for_memory"))
 
-    def end(self) -> None:
-        """Kill everything of it."""
+    def kill(self) -> None:
+        """Kill everything of it, without waiting for the kernel to clear it away."""
         kill(self._keeper_pid)
-        # The end of the report says that the keeper, and with it everything below it, is gone.
+
+    def wait(self) -> None:
+        """Wait until everything of it is gone, which the end of the report says."""
         self._report.read()
         self._report.close()
 
