@@ -292,7 +292,7 @@ class SplitEngine:
             "shared": shared,
             "output_bytes": job.limits.output_bytes,
             "displays": job.limits.displays,
-            "interface": interface.to_json() if interface is not None else None,
+            "interface": replace(interface, modules=[]).to_json() if interface is not None else None,
             "answer_names": sorted(set(answer_names(cells)) - set(interface.imports)) if interface is not None else [],
             "folder": str(job.folder),
             "secret": self.secret,
