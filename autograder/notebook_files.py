@@ -6,7 +6,6 @@ nbformat is imported at the first notebook: it takes seconds, and a learner's ow
 from __future__ import annotations
 
 import json
-import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -43,11 +42,6 @@ def kept_notebook_bytes(notebook: NotebookNode) -> bytes:
     nbformat copies a notebook twice and indents it, which is for people who read it in a version control system.
     """
     return json.dumps(notebook, ensure_ascii=False, sort_keys=True).encode("utf-8", errors="replace") + b"\n"
-
-
-def copy_notebook(notebook: NotebookNode) -> NotebookNode:
-    """Return a copy that shares nothing, several times as fast as ``copy.deepcopy``; of our own data only."""
-    return cast("NotebookNode", pickle.loads(pickle.dumps(notebook, pickle.HIGHEST_PROTOCOL)))
 
 
 def write_text(path: Path, text: str) -> None:
