@@ -223,7 +223,8 @@ def _streams(keeper: OutputKeeper) -> Iterator[None]:
 def error_output(error: BaseException, cell_name: str, count: int) -> dict[str, Any]:
     """Return an error as nbformat keeps it, with the lines of cells that led to it and nothing of the libraries."""
     name, text = type(error).__name__, safe_text(error)
-    rendered = getattr(error, "_render_traceback_", None)
+    # What came from the student's process must not tell where the test stopped: its words are the student's.
+    rendered = None if hasattr(error, "student_traceback") else getattr(error, "_render_traceback_", None)
     lines = _own_rendering(rendered) if callable(rendered) else None
     if lines is None:
         lines = [*_cell_lines(error, cell_name, count), *remote_lines(error), f"{name}: {text}"]
@@ -239,8 +240,6 @@ def _own_rendering(render: Any) -> list[str] | None:
 
 
 def _cell_lines(error: BaseException, cell_name: str, count: int) -> list[str]:
-    if isinstance(error, SyntaxError):
-        return [f"Cell In[{count}], line {error.lineno}", (error.text or "").rstrip()]
     places = []
     # Where the error came from the student's process, its own lines say more than the proxies' frames here.
     remote = bool(remote_lines(error))
@@ -250,6 +249,9 @@ def _cell_lines(error: BaseException, cell_name: str, count: int) -> list[str]:
             places.append(f"Cell In[{count}], line {line}, in {frame.f_code.co_name}")
         elif name.startswith("<cell ") and not remote:
             places.append(f"{name.strip('<>')}, line {line}, in {frame.f_code.co_name}")
+    if isinstance(error, SyntaxError) and not places:
+        # The cell itself could not be read; one that is raised while it runs may name any line it likes.
+        return [f"Cell In[{count}], line {error.lineno}", (error.text or "").rstrip()]
     return places[:20] + places[20:][-20:]
 
 
