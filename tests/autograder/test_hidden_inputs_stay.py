@@ -29,7 +29,7 @@ ANSWERS = {
     "a class's name": RAISES.format("type(f'E{x}', (Exception,), {})('line 1 of this cell')"),
     "a failed check": "from course_lib.check import CheckFailed\n"
     + RAISES.format("CheckFailed(f'line 1 of this cell {x}')"),
-    "a syntax error": RAISES.format("SyntaxError(f'{x}', ('<cell 6>', 1, 1, f'{x}'))"),
+    "a syntax error": RAISES.format("SyntaxError(f'line 1 of this cell {x}', ('<cell 6>', 1, 1, f'{x}'))"),
     "an unwritten answer": RAISES.format("NotImplementedError(f'{x}')"),
     "too much memory": RAISES.format("MemoryError(f'{x}')"),
     "an end": RAISES.format("SystemExit(f'line 1 of this cell {x}')"),
