@@ -232,16 +232,22 @@ class SplitEngine:
     def close(self) -> None:
         """End the servers."""
         with self._lock:
-            templates = [one for one in self._templates.values() if one is not None]
-            servers = [server for one in templates for server in (one.student, one.trusted)]
-            for server in (*servers, self._student_server, self._trusted_server):
-                if server is not None:
-                    server.close()
+            self._end_servers()
             for student in self._ending:
                 student.wait()
-            self._templates, self._ending = {}, []
+            self._ending = []
             self._folders.close()
-            self._student_server = self._trusted_server = None
+
+    def _servers(self) -> list[WarmServer]:
+        templates = [one for one in self._templates.values() if one is not None]
+        servers = [server for one in templates for server in (one.student, one.trusted)]
+        return [*servers, *(one for one in (self._student_server, self._trusted_server) if one is not None)]
+
+    def _end_servers(self) -> None:
+        for server in self._servers():
+            server.close()
+        self._templates = {}
+        self._student_server = self._trusted_server = None
 
     def _record_interface(self, lesson: Lesson) -> Interface:
         cells = reference_cells(lesson)
@@ -370,7 +376,12 @@ class SplitEngine:
         return [path for path in dict.fromkeys(shown) if path.exists()]
 
     def _start(self, modules: Iterable[str], lessons: Sequence[Lesson]) -> None:
-        """Start the servers with some modules imported; what later lessons import is added to the running ones."""
+        """Start the servers with some modules imported; what later lessons import is added to the running ones.
+
+        A server that has died, killed by the kernel for memory, say, costs the submission that it was needed for.
+        """
+        if any(server.ended for server in self._servers()):
+            self._end_servers()
         if self._student_server is not None:
             return
         if self.sandboxed:
@@ -378,7 +389,7 @@ class SplitEngine:
                 sandbox.probe()
             except sandbox.SandboxUnavailableError as error:
                 raise EngineError(str(error)) from error
-        self._modules = set(modules)
+        self._modules |= set(modules)
         hidden = _private_paths(lessons, self._readable_paths())
         student = start_server("student")
         trusted = start_server("trusted")

@@ -52,6 +52,7 @@ class WarmServer:
         self._messages = messages
         self._process = process
         self._lock = threading.Lock()
+        self.ended = False
 
     def greet(
         self, modules: Sequence[str], readable: Sequence[Path], hidden: Sequence[Path], *, sandboxed: bool
@@ -114,6 +115,8 @@ class WarmServer:
 
     def last_words(self) -> str:
         """Return the end of what the server has printed."""
+        if self._messages.closed:
+            return "it was ended"
         self._messages.seek(0)
         return self._messages.read()[-2_000:].decode("utf-8", "replace").strip() or "it said nothing"
 
@@ -123,8 +126,10 @@ class WarmServer:
                 socket.send_fds(self._control, [json.dumps(task).encode()], list(descriptors))
                 reply = self._control.recv(1 << 16)
             except OSError as error:
+                self.ended = True
                 raise EngineError(f"the {self.kind} server does not answer ({error}): {self.last_words()}") from error
         if not reply:
+            self.ended = True
             raise EngineError(f"the {self.kind} server has ended: {self.last_words()}")
         answer: dict[str, Any] = json.loads(reply)
         return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -402,6 +403,21 @@ def test_the_shared_engine_runs_what_cannot_be_split_and_says_that_it_can_be_for
     finally:
         shared.close()
     assert "can be forged" in shared.warnings[0]
+
+
+def test_a_server_that_was_killed_costs_one_submission(tmp_path: Path) -> None:
+    lesson = write_lesson(tmp_path, SIMPLE)
+    engine = SplitEngine()
+    try:
+        assert run_answer(engine, lesson, SIMPLE.reference)[-1].state is CellState.COMPLETED
+        for name in ("student", "trusted"):
+            getattr(engine, f"_{name}_server")._process.kill()
+            time.sleep(0.2)
+            with pytest.raises(EngineError, match="server"):
+                run_answer(engine, lesson, SIMPLE.reference)
+            assert run_answer(engine, lesson, SIMPLE.reference)[-1].state is CellState.COMPLETED
+    finally:
+        engine.close()
 
 
 def test_without_a_sandbox_it_works_and_says_so(tmp_path: Path) -> None:
