@@ -92,7 +92,7 @@ def test_nothing_of_solutions_hidden_tests_or_grader_is_inside(files, lesson):
         ),
         (
             "course_lib/extra.py",
-            "def f():\n    random_samples = check.hidden_inputs(\"energy\").standard_normal(1001)\n",
+            'def f():\n    random_samples = check.hidden_inputs("energy").standard_normal(1001)\n',
             "hidden",
         ),
         ("course_lib/extra.py", "### BEGIN SOLUTION\n", "region markers"),
