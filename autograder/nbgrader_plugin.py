@@ -1,18 +1,7 @@
 """This grader inside nbgrader's own ``autograde`` command and formgrader's button.
 
-In a course's ``nbgrader_config.py``::
-
-    c.Autograde.sanitize_preprocessors = ["autograder.nbgrader_plugin.RebuildSubmission"]
-    c.Autograde.autograde_preprocessors = [
-        "autograder.nbgrader_plugin.ExecuteSubmission",
-        "nbgrader.preprocessors.SaveAutoGrades",
-        "autograder.nbgrader_plugin.AskMarker",
-        "nbgrader.preprocessors.AssignLatePenalties",
-    ]
-
-nbgrader goes on doing what it does around the notebooks (folders, time stamps, gradebook); what a submission is rebuilt
-from and what executes it are ours. One warm engine serves all submissions of a process and ends with it. Without these
-lines the course is graded by stock nbgrader again.
+``plug_in`` puts its steps into a course's configuration. One warm engine serves all submissions of a process and ends
+with it.
 """
 
 from __future__ import annotations

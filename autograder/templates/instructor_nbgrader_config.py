@@ -8,13 +8,9 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821 (nbgrader provides 
 # Where this course's grader is installed, `nbgrader autograde` and formgrader's button execute submissions with it:
 # tests apart from students' code, which is confined. To grade with stock nbgrader again, delete all from here on.
 if importlib.util.find_spec("autograder") is not None:
-    c.Autograde.sanitize_preprocessors = ["autograder.nbgrader_plugin.RebuildSubmission"]
-    c.Autograde.autograde_preprocessors = [
-        "autograder.nbgrader_plugin.ExecuteSubmission",
-        "nbgrader.preprocessors.SaveAutoGrades",
-        "autograder.nbgrader_plugin.AskMarker",
-        "nbgrader.preprocessors.AssignLatePenalties",
-    ]
+    from autograder.plug_in import plug_in
+
+    plug_in(c)
 elif "autograde" in sys.argv:
     sys.stderr.write(
         "The grader of this course is not installed here: stock nbgrader runs students' code beside the tests and with "

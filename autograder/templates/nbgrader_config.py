@@ -5,6 +5,7 @@ With it nbgrader's own commands and formgrader, run in this folder, make the sam
 
 from pathlib import Path
 
+from autograder.plug_in import plug_in
 from autograder.stubs import release_steps
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 (nbgrader provides it)
@@ -12,13 +13,7 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821 (nbgrader provides 
 c.CourseDirectory.root = str(Path(__file__).resolve().parent)
 c.GenerateAssignment.preprocessors = release_steps()
 # `nbgrader autograde` and formgrader's button execute submissions with this project's engine: tests apart from
-# students' code, which is confined. Without the next two settings stock nbgrader does, with your account's rights.
-c.Autograde.sanitize_preprocessors = ["autograder.nbgrader_plugin.RebuildSubmission"]
-c.Autograde.autograde_preprocessors = [
-    "autograder.nbgrader_plugin.ExecuteSubmission",
-    "nbgrader.preprocessors.SaveAutoGrades",
-    "autograder.nbgrader_plugin.AskMarker",
-    "nbgrader.preprocessors.AssignLatePenalties",
-]
+# students' code, which is confined. Without the next line stock nbgrader does, with your account's rights.
+plug_in(c)
 # Formgrader shows students' Markdown to a marker who is logged in: nothing in it may run.
 c.HTMLExporter.sanitize_html = True

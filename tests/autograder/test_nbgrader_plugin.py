@@ -27,13 +27,9 @@ TEMPLATES = REPOSITORY / "autograder" / "templates"
 
 CONFIG = """\
 c = get_config()
-c.Autograde.sanitize_preprocessors = ["autograder.nbgrader_plugin.RebuildSubmission"]
-c.Autograde.autograde_preprocessors = [
-    "autograder.nbgrader_plugin.ExecuteSubmission",
-    "nbgrader.preprocessors.SaveAutoGrades",
-    "autograder.nbgrader_plugin.AskMarker",
-    "nbgrader.preprocessors.AssignLatePenalties",
-]
+from autograder.plug_in import plug_in
+
+plug_in(c)
 """
 
 PATCHES_TESTING = "import numpy as np\nnp.testing.assert_allclose = lambda *a, **k: None\nassert_ = lambda *a: True\n"
@@ -153,4 +149,4 @@ def test_an_exported_course_has_a_configuration_and_keeps_the_instructors_own(le
     (old / "nbgrader_config.py").write_text("# mine")
     assert "nbgrader_config.py" not in write_instructor_tree(project, [lesson], old)
     assert (old / "nbgrader_config.py").read_text() == "# mine"
-    assert "autograder.nbgrader_plugin.ExecuteSubmission" in (old / "INSTRUCTOR.md").read_text()
+    assert "plug_in(c)" in (old / "INSTRUCTOR.md").read_text()
