@@ -33,6 +33,7 @@ SHAPING_MODULES: Final = (
     "names.py",
     "release.py",
     "source.py",
+    "splittable.py",
     "stubs.py",
 )
 """Modules that decide what is released; a change of one of them builds every lesson again."""

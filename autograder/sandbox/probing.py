@@ -6,12 +6,14 @@ import functools
 import json
 import os
 import platform
+import subprocess
 import sys
 from pathlib import Path
 from typing import NoReturn
 
 from . import seccomp, syscalls
 from .confinement import Confinement, SandboxUnavailableError
+from .environment import clean_environment
 
 _OLDEST_KERNEL = (5, 14)
 _UNSANDBOXED = "or pass --unsandboxed, if you trust every submission"
@@ -39,8 +41,6 @@ def _problem() -> str:
 def probe() -> None:
     """Confine a throw-away process, and say why if that does not work. The answer is kept.
 
-    It forks: call it before threads are started.
-
     Raises:
         SandboxUnavailableError: with the reason and the remedy.
     """
@@ -50,7 +50,19 @@ def probe() -> None:
 
 
 def _try() -> str:
-    """What went wrong in an attempt, or nothing."""
+    """What went wrong in an attempt, or nothing.
+
+    The attempt starts from a fresh interpreter: the caller may have threads, or a library that ends its forks.
+    """
+    environment = {**clean_environment(), "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    command = [sys.executable, "-P", "-m", "autograder.sandbox.probing"]
+    attempt = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, timeout=60)
+    if attempt.returncode != 0:
+        return f"the attempt ended early (status {attempt.returncode}): {attempt.stderr.strip()[-500:]}"
+    return attempt.stdout.strip()
+
+
+def _attempt() -> str:
     reading, writing = os.pipe()
     process = os.fork()
     if process == 0:
@@ -107,3 +119,7 @@ def _remedy() -> str:
 def _switch(name: str) -> str:
     path = Path("/proc/sys") / name
     return path.read_text(encoding="utf-8").strip() if path.exists() else ""
+
+
+if __name__ == "__main__":
+    print(_attempt())

@@ -134,8 +134,8 @@ class _Server:
         sys.path.remove(lesson["folder"])
         gc.collect()
         gc.freeze()
-        # A process with threads cannot be forked: the engine then runs these cells for each submission.
-        usable = all(went_well for _, _, went_well in runs) and threading.active_count() == 1
+        # Threads, and libraries that have used some, can end a fork: then these cells are run for each submission.
+        usable = all(went_well for _, _, went_well in runs) and threading.active_count() == 1 and _can_fork()
         content = json.dumps(runs) if usable else "[]"
         Path(task["lesson"]).write_text(content, encoding="utf-8")
         self.reply({"ready": usable})
@@ -204,6 +204,17 @@ def _ready_numba() -> None:
 
     cpu_target.typing_context.refresh()
     cpu_target.target_context.refresh()
+
+
+def _can_fork() -> bool:
+    """Try whether a fork of this process lives: numba, for one, ends the forks of what has run parallel loops."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    _, status = os.waitpid(pid, 0)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    return status == 0
 
 
 def _reseed() -> None:

@@ -14,8 +14,10 @@ from attack_course import LESSON, RIGHT, submission
 from threats import Threat
 
 READ_TREE = """\
-import os
+import os, sys
 for folder, names, files in os.walk({root!r}):
+    if folder.startswith(sys.prefix):
+        continue  # its own libraries, which it may read and which are many
     for name in files:
         try:
             with open(os.path.join(folder, name), "rb") as file:
