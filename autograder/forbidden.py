@@ -18,6 +18,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
+from autograder.parsing import parse
+
 CUSTOMARY_NAMES: Final = {"np": "numpy", "sp": "scipy", "plt": "matplotlib.pyplot"}
 """What an entry of ``forbid`` may call a package by."""
 REASON: Final = "the exercise is to build it yourself"
@@ -629,7 +631,7 @@ def _parse(source: str) -> ast.Module | None:
         lines[first] = ""  # the body of %%time and its like is Python, and that of others does not parse
     for candidate in (lines, [_without_magic(line) for line in lines]):
         try:
-            return ast.parse("\n".join(candidate))
+            return parse("\n".join(candidate))
         except (SyntaxError, ValueError):
             continue
     return None

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from autograder.parsing import parse
+
 
 @dataclass
 class Interface:
@@ -59,7 +61,7 @@ class Interface:
 def bound_names(source: str) -> list[str]:
     """Return the names that a cell binds at its top level, in order; none if it is not valid Python."""
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError, RecursionError):
         return []
     return list(dict.fromkeys(_bound_by(tree.body)))
@@ -68,7 +70,7 @@ def bound_names(source: str) -> list[str]:
 def read_names(source: str) -> set[str]:
     """Return every name that a cell reads anywhere."""
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError, RecursionError):
         return set()
     loaded = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}

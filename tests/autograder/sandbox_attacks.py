@@ -283,6 +283,7 @@ def memory_shared(size_bytes: int) -> str:
     for start in range(0, size_bytes, 2**20):
         shared[start : start + 2**20] = b"x" * 2**20
         time.sleep(0.001)
+    time.sleep(20)
     return "kept"
 
 
