@@ -36,7 +36,6 @@ CANVAS = re.compile(
 )
 # Canvas keeps the underscores and digits of a name that a student may choose: another reading could be the true one.
 _OTHER_READING = re.compile(r"[1-9][0-9]*_|.*_[1-9][0-9]*_[1-9][0-9]*_")
-_GRADESCOPE_FOLDER = re.compile(r"submission_[0-9]{1,12}")
 _GRADESCOPE_EXPORT = re.compile(r"assignment_[0-9]+_export")
 _WRAPPERS = frozenset({"submitted", "submissions"})
 

@@ -83,11 +83,6 @@ class Verdict:
         """The outcome of each exercise, in order."""
         return tuple(one.outcome for one in self.exercises)
 
-    @property
-    def overhead_seconds(self) -> float:
-        """Wall time less what was spent in the student's code."""
-        return self.seconds - self.student_seconds
-
 
 class Standing(StrEnum):
     """Whether a verdict file can be believed."""

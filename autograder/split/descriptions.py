@@ -7,6 +7,7 @@ message; no mark rests on it.
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import operator
 import sys
@@ -18,7 +19,6 @@ FUNCTION: Final = "function"
 CLASS: Final = "class"
 OBJECT: Final = "object"
 ITERATOR: Final = "iterator"
-IMPORTABLE: Final = "importable"
 
 _SPECIAL_NAMES: Final = """
     add radd iadd sub rsub isub mul rmul imul matmul rmatmul imatmul truediv rtruediv itruediv floordiv rfloordiv
@@ -84,6 +84,13 @@ def lookup(module: str, name: str) -> Any:
         return operator.attrgetter(name)(found)
     except AttributeError:
         return None
+
+
+def import_named(name: str) -> Any:
+    """Return what ``importable_name`` has named, importing its module."""
+    module, _, attribute = name.partition(":")
+    found = importlib.import_module(module)
+    return operator.attrgetter(attribute)(found) if attribute else found
 
 
 def class_name(kind: type) -> str:

@@ -96,6 +96,7 @@ class SplitEngine:
         self._student_server: WarmServer | None = None
         self._trusted_server: WarmServer | None = None
         self._modules: set[str] = set()
+        self._prepared: set[str] = set()
         self._interfaces: dict[str, Interface | None] = {}
         self._templates: dict[str, _Template | None] = {}
         self._folders = contextlib.ExitStack()
@@ -110,12 +111,18 @@ class SplitEngine:
         self._have_ready(wanted)
         if not self.shared:
             self._have_ready({name for lesson in lessons for name in self.interface_of(lesson).modules})
+        self._prepared.update(lesson.fingerprint for lesson in lessons)
+
+    def _prepare_once(self, lesson: Lesson) -> None:
+        """Prepare a lesson at its first submission, and again when servers that have died must be started anew."""
+        if lesson.fingerprint not in self._prepared or any(server.ended for server in self._servers()):
+            self.prepare([lesson])
 
     def run(self, job: Job) -> list[CellRun]:
         """Execute a notebook; see ``Engine.run``."""
         if job.lesson is None:
             raise EngineError("the split engine grades against a lesson; there is none")
-        self.prepare([job.lesson])
+        self._prepare_once(job.lesson)
         interface = None if self.shared else self.interface_of(job.lesson)
         cells = plan_cells(job.notebook, job.lesson)
         forbidden = _forbidden_calls(job.lesson)
@@ -247,6 +254,7 @@ class SplitEngine:
         for server in self._servers():
             server.close()
         self._templates = {}
+        self._prepared = set()
         self._student_server = self._trusted_server = None
 
     def _record_interface(self, lesson: Lesson) -> Interface:

@@ -78,6 +78,7 @@ class Session:
         self.random_states: dict[str, Any] = {}
         self.fetched: dict[str, Any] = {}
         self.fetching = False
+        self.has_graphs = False
 
     # What the trusted notebook asks for
 
@@ -174,8 +175,10 @@ class Session:
         return found
 
     def forget_graphs(self) -> None:
-        """Let the student's process forget the graphs of the calls so far."""
-        self._ask("forget")
+        """Let the student's process forget the graphs of the calls so far, if there are any."""
+        if self.has_graphs:
+            self.has_graphs = False
+            self._ask("forget")
 
     # The conversation
 
@@ -270,6 +273,7 @@ class Session:
         """Join the student's part of a computation to the graph here, so that ``backward`` runs through both."""
         from .gradients import through_student
 
+        self.has_graphs = True
         number, outputs = graph.get("number"), graph.get("outputs")
         found = tensors(value)
         if type(number) is not int or type(outputs) is not list or not all(type(one) is int for one in outputs):

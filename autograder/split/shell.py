@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 from IPython.core.compilerop import CachingCompiler
@@ -23,6 +23,7 @@ from traitlets.config import Config
 
 MORE_OUTPUT = "... more output than is kept ..."
 _MAX_ERROR_CHARACTERS = 20_000
+_CELL = "<cell "
 
 
 @dataclass
@@ -198,7 +199,6 @@ def make_shell(*, max_output_bytes: int = 2 * 2**20, max_displays: int = 200) ->
     config.InteractiveShell.colors = "nocolor"
     config.InteractiveShell.display_page = True
     config.InteractiveShell.autocall = 0
-    NotebookShell.compiler_class.default_value = _CellNames
     keeper = OutputKeeper(max_output_bytes, max_displays)
     shell: NotebookShell = NotebookShell.instance(config=config)
     shell.compile = _CellNames()  # type: ignore[no-untyped-call]
@@ -247,12 +247,12 @@ def _cell_lines(error: BaseException, cell_name: str, count: int) -> list[str]:
         name = frame.f_code.co_filename
         if name == cell_name:
             places.append(f"Cell In[{count}], line {line}, in {frame.f_code.co_name}")
-        elif name.startswith("<cell ") and not remote:
-            places.append(f"{name.strip('<>')}, line {line}, in {frame.f_code.co_name}")
+        elif name.startswith(_CELL) and not remote:
+            places.append(_place(frame, line))
     if isinstance(error, SyntaxError) and not places:
         # The cell itself could not be read; one that is raised while it runs may name any line it likes.
         return [f"Cell In[{count}], line {error.lineno}", (error.text or "").rstrip()]
-    return places[:20] + places[20:][-20:]
+    return _first_and_last(places)
 
 
 def remote_lines(error: BaseException) -> list[str]:
@@ -263,12 +263,18 @@ def remote_lines(error: BaseException) -> list[str]:
 
 def cell_places(trace: TracebackType | None) -> list[str]:
     """Return ``cell 4, line 2, in double`` for every frame of a cell in a traceback."""
-    found = [
-        f"{frame.f_code.co_filename.strip('<>')}, line {line}, in {frame.f_code.co_name}"
-        for frame, line in traceback.walk_tb(trace)
-        if frame.f_code.co_filename.startswith("<cell ")
-    ]
-    return found[:20] + found[20:][-20:]
+    return _first_and_last(
+        [_place(frame, line) for frame, line in traceback.walk_tb(trace) if frame.f_code.co_filename.startswith(_CELL)]
+    )
+
+
+def _place(frame: FrameType, line: int) -> str:
+    return f"{frame.f_code.co_filename.strip('<>')}, line {line}, in {frame.f_code.co_name}"
+
+
+def _first_and_last(places: list[str]) -> list[str]:
+    """Leave out the middle of an endless recursion."""
+    return places[:20] + places[20:][-20:]
 
 
 def safe_text(error: BaseException) -> str:

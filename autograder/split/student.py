@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
 import random
 import sys
 import warnings
@@ -19,7 +18,7 @@ from typing import Any
 
 from .channel import Channel
 from .codec import Reference, decode, encode
-from .descriptions import describe, importable_name, is_iterator, library_base
+from .descriptions import describe, import_named, importable_name, is_iterator, library_base
 from .operations import apply_operation
 from .shell import NotebookShell, cell_places, safe_text
 from .walking import is_array, is_tensor, mutable_values, replace_leaves, tensors
@@ -232,11 +231,7 @@ class StudentSide:
         if reference.kind == "object":
             return self.objects[reference.number]
         if reference.kind == "importable":
-            module, _, name = reference.about.partition(":")
-            found: Any = importlib.import_module(module)
-            for part in name.split(".") if name else ():
-                found = getattr(found, part)
-            return found
+            return import_named(reference.about)
         if reference.kind == "generator":
             return _random_generator(reference.about)
         return _Callback(self, reference.number, str(reference.about))

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 from .channel import Channel
+from .descriptions import import_named
 from .interface import Interface, bound_names
 from .plan import RUN_BY_STUDENT, PlannedCell
 from .session import Session, StudentGoneError, StudentTimedOutError
@@ -152,10 +153,6 @@ class TrustedNotebook:
             names = self._record(cell)
         else:
             names = self.session.interface.names.get(cell.key, [])
-            for name in bound_names(cell.source) if not names else ():
-                # A course whose source holds no solution: what its test cells read is all that is asked for.
-                if name in self.free_names:
-                    names = [*names, name]
         self.answer_names.update(names)
 
     def _record(self, cell: PlannedCell) -> list[str]:
@@ -170,13 +167,7 @@ class TrustedNotebook:
 
     def _bind_imports(self, imports: Mapping[str, str]) -> None:
         """Bind what the reference imports from libraries here as well: tests rely on ``import`` in an answer cell."""
-        import importlib
-        import operator
-
-        for name, home in imports.items():
-            module, _, attribute = home.partition(":")
-            found: Any = importlib.import_module(module)
-            self.shell.user_ns[name] = operator.attrgetter(attribute)(found) if attribute else found
+        self.shell.user_ns.update({name: import_named(home) for name, home in imports.items()})
 
     def _run_here(self, cell: PlannedCell, name: str, count: int) -> CellResult:
         """Run a given or test cell in this process."""
