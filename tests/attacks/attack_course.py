@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import nbformat
+from small_course import cell, nbgrader, notebook
 
 from autograder.course_tree import CourseTree, without_hidden_tests
 from autograder.gradebook import quiet_nbgrader
@@ -232,44 +233,10 @@ EXERCISES: Final = {
     TENSORS: ("scale", "Gain", "largest"),
 }
 
-_KERNEL: Final = {"name": "python3", "display_name": "Python 3", "language": "python"}
-
 
 def graded_id(key: str) -> str:
     """Return the grade id of what earns an exercise's points."""
     return key if key == "why" else f"test_{key}"
-
-
-def metadata(grade_id: str, *, points: float | None = None, solution: bool = False) -> dict[str, Any]:
-    """Return nbgrader's metadata of an answer cell, a test cell or a written answer."""
-    found: dict[str, Any] = {
-        "grade": points is not None,
-        "grade_id": grade_id,
-        "locked": not solution,
-        "schema_version": 3,
-        "solution": solution,
-        "task": False,
-    }
-    return found | ({"points": points} if points is not None else {})
-
-
-def cell(
-    kind: str, source: str, name: str, nbgrader: dict[str, Any] | None = None, tags: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """Return a cell as Jupyter writes it."""
-    made: dict[str, Any] = {"cell_type": kind, "id": f"cell-{name}", "metadata": {}, "source": source}
-    if kind == "code":
-        made |= {"outputs": [], "execution_count": None}
-    if nbgrader is not None:
-        made["metadata"]["nbgrader"] = nbgrader
-    if tags:
-        made["metadata"]["tags"] = list(tags)
-    return made
-
-
-def notebook(cells: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return a notebook as Jupyter writes it."""
-    return {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": dict(_KERNEL)}, "cells": cells}
 
 
 def lesson_notebook(lesson: str, *, released: bool) -> dict[str, Any]:
@@ -285,13 +252,13 @@ def lesson_notebook(lesson: str, *, released: bool) -> dict[str, Any]:
         if key == "why":
             model = f"### BEGIN SOLUTION\n{SOLUTION_CANARY}\n\n**Rubric**\n\n- 2 points: copies\n### END SOLUTION"
             source = STUBS[key] if released else model
-            cells.append(cell("markdown", source, key, metadata(key, points=POINTS[key], solution=True)))
+            cells.append(cell("markdown", source, key, nbgrader(key, points=POINTS[key], solution=True)))
             continue
         solution = f"### BEGIN SOLUTION\n# {SOLUTION_CANARY}\n{RIGHT[key]}\n### END SOLUTION"
         test = without_hidden_tests(_TESTS[key]) if released else _TESTS[key]
         cells += [
-            cell("code", STUBS[key] if released else solution, key, metadata(key, solution=True)),
-            cell("code", test, f"test-{key}", metadata(f"test_{key}", points=POINTS[key])),
+            cell("code", STUBS[key] if released else solution, key, nbgrader(key, solution=True)),
+            cell("code", test, f"test-{key}", nbgrader(f"test_{key}", points=POINTS[key])),
         ]
     return notebook(cells)
 

@@ -63,9 +63,9 @@ def nbgrader(grade_id: str, *, points: float | None = None, solution: bool = Fal
 
 
 def cell(
-    kind: str, source: str, number: int, metadata: dict[str, Any] | None = None, tags: tuple[str, ...] = ()
+    kind: str, source: str, name: int | str, metadata: dict[str, Any] | None = None, tags: tuple[str, ...] = ()
 ) -> Any:
-    made: dict[str, Any] = {"cell_type": kind, "id": f"cell-{number:02d}", "source": source, "metadata": {}}
+    made: dict[str, Any] = {"cell_type": kind, "id": f"cell-{name:0>2}", "source": source, "metadata": {}}
     if kind == "code":
         made |= {"outputs": [], "execution_count": None}
     if metadata is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from attack import Attack, answers, edited, full_marks
-from attack_course import LESSON, RIGHT, TENSORS, as_bytes, cell, find
+from attack_course import LESSON, RIGHT, TENSORS, as_bytes, find
+from small_course import cell
 from threats import Threat
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from attack import Arena, Attack, attempt, edited, full_marks, gets, unreadable, writes
-from attack_course import LESSON, WRONG, as_bytes, cell, find, graded_id, metadata, submission
+from attack_course import LESSON, WRONG, as_bytes, find, graded_id, submission
+from small_course import cell, nbgrader
 from threats import Threat
 
 FAILED = {"double": gets("failed")}
@@ -37,7 +38,7 @@ def remove(made: dict[str, Any], grade_id: str = DOUBLE) -> None:
 
 def duplicate(made: dict[str, Any]) -> None:
     index = find(made, DOUBLE)
-    forged = cell("code", ALWAYS_PASSES, "copy", metadata("test_double", points=3))
+    forged = cell("code", ALWAYS_PASSES, "copy", nbgrader("test_double", points=3))
     made["cells"][index:index] = [forged, forged]
 
 
@@ -71,7 +72,7 @@ def forge(**values: Any) -> Any:
 def forge_everywhere(made: dict[str, Any]) -> None:
     for number, one in enumerate(made["cells"]):
         old = one["metadata"].get("nbgrader", {})
-        one["metadata"]["nbgrader"] = metadata(f"test_{number}") | old | {"points": 1000, "grade": True}
+        one["metadata"]["nbgrader"] = nbgrader(f"test_{number}") | old | {"points": 1000, "grade": True}
 
 
 def grade_the_answer(made: dict[str, Any]) -> None:
@@ -288,7 +289,7 @@ ATTACKS = [
         "source-over-the-limit",
         Threat.HUGE_SOURCE,
         "Hand in a cell of 2 MB",
-        {"nbformat": 4, "cells": [cell("code", "#" * 2_000_000, "a", metadata("double", solution=True))]},
+        {"nbformat": 4, "cells": [cell("code", "#" * 2_000_000, "a", nbgrader("double", solution=True))]},
         "characters, the limit is",
     ),
     unreadable("file-over-the-limit", Threat.HUGE_SOURCE, "Hand in 33 MiB", b" " * (33 * 2**20), "MiB, the limit is"),
