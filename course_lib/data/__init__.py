@@ -1,6 +1,7 @@
 """Sounds and rooms for the lessons: the offline corpus, built on this machine, and real corpora to download."""
 
 from course_lib.data.cache import cache_dir
+from course_lib.data.clips import fetched_corpora, music_clip, speech_clip
 from course_lib.data.corpus import (
     build_corpus,
     noise,
@@ -23,12 +24,15 @@ __all__ = [
     "build_corpus",
     "cache_dir",
     "fetch",
+    "fetched_corpora",
+    "music_clip",
     "noise",
     "noise_names",
     "room",
     "room_names",
     "sentences",
     "speech",
+    "speech_clip",
     "stem",
     "stem_names",
     "verify_corpus",
