@@ -27,9 +27,12 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+Report = dict[str, dict[str, dict[str, dict[str, object]]]]
+"""Lesson → student → key of the exercise → its entry in marks.json."""
+
+
 @pytest.fixture(scope="module")
-def report(course: Path) -> dict[str, dict[str, dict[str, object]]]:
-    """Grade the class and return student → key of the exercise → its entry in marks.json."""
+def report(course: Path) -> Report:
     grade(course)
     return read_report(course)
 
@@ -45,23 +48,31 @@ def invoke(*arguments: str) -> str:
     return result.output
 
 
-def read_report(course: Path) -> dict[str, dict[str, dict[str, object]]]:
+def read_report(course: Path) -> Report:
     content = json.loads((course / "report" / "marks.json").read_text("utf-8"))
     return {
-        student["student"]: {key.removeprefix("test_"): mark for key, mark in student["marks"].items()}
+        assignment["lesson"]: {
+            student["student"]: {key.removeprefix("test_"): mark for key, mark in student["marks"].items()}
+            for student in assignment["students"]
+        }
         for assignment in content["lessons"]
-        for student in assignment["students"]
     }
 
 
 @pytest.mark.parametrize("name", LESSON_NAMES)
-def test_every_mark_is_the_stated_one(name: str, report: dict[str, dict[str, dict[str, object]]]) -> None:
+def test_every_mark_is_the_stated_one(name: str, report: Report) -> None:
     expected = read_expected_marks(PROJECT.sample_answers / name, lesson(name))
-    got = {student: {key: report[student][key]["points"] for key in marks} for student, marks in expected.items()}
+    got = {student: {key: report[name][student][key]["points"] for key in marks} for student, marks in expected.items()}
     assert got == expected
 
 
-def test_every_kind_of_failure_has_its_reason(report: dict[str, dict[str, dict[str, object]]]) -> None:
+@pytest.mark.parametrize("name", LESSON_NAMES)
+def test_every_class_meets_every_kind_of_failure(name: str, report: Report) -> None:
+    statuses = {mark["status"] for marks in report[name].values() for mark in marks.values()}
+    assert statuses == {"passed", "failed", "error", "timed out", "refused", "not attempted", "needs marking"}
+
+
+def test_every_kind_of_failure_has_its_reason(report: Report) -> None:
     stated = {
         ("ada", "convolve_by_fft"): "passed",
         ("carmen", "convolve_by_fft"): "not attempted",
@@ -72,15 +83,16 @@ def test_every_kind_of_failure_has_its_reason(report: dict[str, dict[str, dict[s
         ("pavel", "overlap_add"): "refused",
         ("noor", "why_length"): "needs marking",
     }
-    assert {place: report[place[0]][place[1]]["status"] for place in stated} == stated
+    marks = report["01_convolution_stft"]
+    assert {place: marks[place[0]][place[1]]["status"] for place in stated} == stated
 
 
-def test_a_second_run_grades_nothing_again_and_a_changed_answer_only_itself(
-    course: Path, report: dict[str, dict[str, dict[str, object]]]
-) -> None:
-    assert "0 graded, 16 unchanged" in grade(course)
-    blank, student = course / "submitted" / "carmen", course / "submitted" / "emeka"
+def test_a_second_run_grades_nothing_again_and_a_changed_answer_only_itself(course: Path, report: Report) -> None:
+    n_submissions = sum(len(students) for students in report.values())
+    assert f"0 graded, {n_submissions} unchanged" in grade(course)
+    blank, student = (course / "submitted" / name / "01_convolution_stft" for name in ("carmen", "emeka"))
     shutil.rmtree(student)
     shutil.copytree(blank, student)
-    assert "1 graded, 15 unchanged" in grade(course)
-    assert read_report(course)["emeka"]["convolve_by_definition"]["status"] == "not attempted"
+    assert f"1 graded, {n_submissions - 1} unchanged" in grade(course)
+    mark = read_report(course)["01_convolution_stft"]["emeka"]["convolve_by_definition"]
+    assert mark["status"] == "not attempted"
