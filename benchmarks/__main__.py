@@ -31,7 +31,10 @@ def table_of(case: Case, timings: list[Timing]) -> Table:
     table.add_column("algorithm")
     table.add_column("median, ms", justify="right")
     table.add_column("× fastest peer", justify="right")
-    table.add_column("largest error", justify="right")
+    if case.expected is not None:
+        table.add_column("largest error", justify="right")
+    if case.quality is not None:
+        table.add_column(case.quality_name, justify="right")
     fastest_s = fastest_peer_s(timings)
     for timing in sorted(timings, key=lambda timing: timing.median_s):
         ratio = timing.median_s / fastest_s
@@ -40,7 +43,8 @@ def table_of(case: Case, timings: list[Timing]) -> Table:
             timing.contestant.name,
             f"{1e3 * timing.median_s:.2f}",
             f"{ratio:.2f}" + (" over the promise" if is_late else ""),
-            f"{timing.max_error:.1e}",
+            *([] if timing.max_error is None else [f"{timing.max_error:.1e}"]),
+            *([] if timing.quality is None else [f"{timing.quality:.4g}"]),
             style="red" if is_late else "green" if timing.contestant.ours else "",
         )
     return table

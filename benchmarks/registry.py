@@ -28,13 +28,16 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Case:
-    """A task, those who solve it, and the result they should agree on (in float64)."""
+    """A task, those who solve it, and the result they should agree on (in float64), if there is but one."""
 
     title: str
-    expected: np.ndarray
+    expected: np.ndarray | None
     contestants: list[Contestant]
     limit: float | None = None
     """Largest ratio of our time to the fastest peer's that is promised, if one is."""
+    quality: Callable[[Any], float] | None = None
+    """How good a contestant's result is, where right results differ."""
+    quality_name: str = "quality"
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Timing:
 
     contestant: Contestant
     median_s: float
-    max_error: float
+    max_error: float | None
+    quality: float | None = None
 
 
 Benchmark = Callable[[float], Iterator[Case]]
@@ -70,13 +74,20 @@ def peer(name: str, run: Callable[[], Any], *, counts: bool = True) -> Contestan
     return Contestant(name, run, counts=counts)
 
 
+def largest_error(result: Any, expected: np.ndarray) -> float:
+    """Return the largest difference, over the samples that both have."""
+    result = np.asarray(result, dtype=np.result_type(expected, np.float64))
+    n = min(result.shape[-1], expected.shape[-1])
+    return float(np.abs(result[..., :n] - expected[..., :n]).max())
+
+
 def time_case(case: Case, n_repeats: int) -> list[Timing]:
     """Time all contestants of a case, in turns, so that whatever else the machine does strikes all alike."""
-    errors = []
+    errors, qualities = [], []
     for contestant in case.contestants:  # the first run also warms up: compiles, plans, fills caches
-        result = np.asarray(contestant.run(), dtype=np.result_type(case.expected, np.float64))
-        n = min(result.shape[-1], case.expected.shape[-1])
-        errors.append(float(np.abs(result[..., :n] - case.expected[..., :n]).max()))
+        result = contestant.run()
+        errors.append(None if case.expected is None else largest_error(result, case.expected))
+        qualities.append(None if case.quality is None else float(case.quality(result)))
         contestant.run()
     seconds: list[list[float]] = [[] for _ in case.contestants]
     for _ in range(n_repeats):
@@ -86,8 +97,8 @@ def time_case(case: Case, n_repeats: int) -> list[Timing]:
             seconds[i].append(time.perf_counter() - start)
             del result  # giving memory back is part of nobody's time
     return [
-        Timing(contestant, statistics.median(s), error)
-        for contestant, s, error in zip(case.contestants, seconds, errors, strict=True)
+        Timing(contestant, statistics.median(s), error, quality)
+        for contestant, s, error, quality in zip(case.contestants, seconds, errors, qualities, strict=True)
     ]
 
 
