@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONDA_NAMES = {"torch": "pytorch-cpu"}
 """Packages that conda-forge knows by another name."""
 
-NOT_ON_CONDA = {"espeakng-loader"}
+NOT_ON_CONDA = {"espeakng-loader", "fast_bss_eval", "ssspy"}
 """Packages that only the Python package index carries; conda installs them through pip."""
 
 
