@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import logging
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,8 @@ class RealCorpus:
         licence: under what terms.
         attribution: whom to credit, and how.
         lessons: numbers of the lessons that can use it.
-        decoder: program that reads its files, if Python's packages cannot.
+        decoder: the Python package, by the name it is imported under, that reads its files, if the course does not
+            install it anyway.
         note: what else a reader must know.
 
     Lesson: 01 §1
@@ -155,8 +156,8 @@ _ALL: Final = (
         licence="per track, non-commercial",
         attribution="Z. Rafii, A. Liutkus, F.-R. Stöter, S. I. Mimilakis, R. Bittner: MUSDB18, 2017.",
         lessons=("03", "07"),
-        decoder="ffmpeg",
-        note="AAC in MP4 containers, four stems a file: reading them needs ffmpeg.",
+        decoder="av",
+        note="AAC in MP4 containers, four stems a file: reading them needs PyAV (pip install av).",
     ),
 )
 
@@ -213,11 +214,11 @@ def is_fetched(name: str) -> bool:
 
 
 def _require_decoder(corpus: RealCorpus) -> None:
-    """Raise if a program that the corpus's files need is missing."""
-    if corpus.decoder is not None and shutil.which(corpus.decoder) is None:
+    """Raise if a package that the corpus's files need is missing."""
+    if corpus.decoder is not None and importlib.util.find_spec(corpus.decoder) is None:
         raise FetchError(
-            f"{corpus.name}: its files can be read only with {corpus.decoder}, which is not installed. "
-            f"Install {corpus.decoder} and repeat the command."
+            f"{corpus.name}: its files can be read only with the package {corpus.decoder}, which is not installed. "
+            f"Run `pip install {corpus.decoder}` and repeat the command."
         )
 
 
@@ -258,7 +259,7 @@ def fetch(name: str | RealCorpus, *, progress: Progress | None = None, policy: R
 
     Raises:
         ValueError: if there is no corpus of that name.
-        FetchError: if no place has the right file, or a program to read it is missing.
+        FetchError: if no place has the right file, or a package to read it is missing.
         UnsafeArchiveError: if the archive holds a member that has no business there.
         NotEnoughSpaceError: if the disk is too small.
 

@@ -409,10 +409,9 @@ def test_a_full_disk_is_noticed_first(site: Site, own_cache: Path, monkeypatch: 
     assert visible(own_cache) == []
 
 
-def test_a_missing_decoder_is_said_before_the_download(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry.shutil, "which", lambda _: None)
-    with pytest.raises(FetchError, match="only with ffmpeg, which is not installed"):
-        registry.fetch(entry_for(site.content, site.url, decoder="ffmpeg"), policy=QUICK)
+def test_a_missing_decoder_is_said_before_the_download(site: Site) -> None:
+    with pytest.raises(FetchError, match="only with the package no_such_decoder, which is not installed"):
+        registry.fetch(entry_for(site.content, site.url, decoder="no_such_decoder"), policy=QUICK)
     assert site.requests == []
 
 
@@ -457,7 +456,7 @@ def test_every_entry_is_complete() -> None:
         assert set(entry.lessons) <= {f"{number:02d}" for number in range(1, 12)}
         if "openslr" in entry.urls[0]:
             assert len(entry.urls) == 3
-    assert registry.CORPORA["musdb18-7s"].decoder == "ffmpeg"
+    assert registry.CORPORA["musdb18-7s"].decoder == "av"
 
 
 def test_the_downloader_by_itself_leaves_no_part(site: Site, tmp_path: Path) -> None:
