@@ -1,0 +1,88 @@
+"""Independent vector analysis: all frequencies of a source are judged together, so no permutation is left to solve.
+
+Conventions. X, W, Y as in :mod:`course_lib.bss`; k is the frequency, m the frame, n the source. Inside, each frequency is
+scaled to unit mean power, and silent frequencies and frames (100 dB below the mean frame) take no part in the estimate:
+their filter is the identity's. A source's level in a frame is floored 100 dB below the mean level; the loss is that of
+the model with this floor, so it is exact and falls in every iteration. Loudness of the mixture therefore has no influence.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from course_lib.bss._mixture import Callback, Scale, check_choice, check_options, prepare_mixture
+from course_lib.bss._solve import solve_iva, start_filter
+from course_lib.bss.separation import Separation
+
+SourceModel = Literal["laplace", "gauss"]
+Update = Literal["iss", "ip"]
+
+
+def auxiva(
+    X: ArrayLike,
+    n_sources: int | None = None,
+    *,
+    source_model: SourceModel = "laplace",
+    update: Update = "iss",
+    n_iterations: int = 50,
+    demixing_filter: ArrayLike | None = None,
+    reference_channel: int = 0,
+    scale: Scale | None = "projection_back",
+    callback: Callback | None = None,
+) -> Separation:
+    """Separate a recording by independent vector analysis with an auxiliary function (AuxIVA).
+
+    Equation: minimise (1/M) Σ_n,m G(r_n[m]) − 2 Σ_k log|det W[k]|, r_n[m] = (Σ_k |y_n[k,m]|²)^½, y[k,m] = W[k] x[k,m],
+        with G(r) = r for "laplace" and G(r) = K log(r²/K) + K for "gauss"; K frequencies, M frames.
+
+    G is replaced by a parabola φ_n[m] r² that touches it from above at the present r: φ = 1/(2r) or K/r². What is left
+    is quadratic in each row w_n[k] and solved either by iterative projection, w_n ← (W U_n)⁻¹ e_n scaled to
+    w_nᴴ U_n w_n = 1 with U_n = (1/M) Σ_m φ_n x xᴴ ("ip"), or by iterative source steering ("iss"), y_k ← y_k − v_k y_n for
+    n = 1, 2, …, with v_k = Σ_m φ_k y_k y_n* / Σ_m φ_k |y_n|² and v_n = 1 − ((1/M) Σ_m φ_n |y_n|²)^−½. Neither raises the
+    loss, so the loss falls monotonically. With 2 sources both go the same way.
+
+    Extra channels are reduced to the principal components of each frequency first; log|det W| then means
+    ½ log det W Wᴴ. The loss counts only frequencies and frames that are not silent (see the module).
+
+    Args:
+        X: mixture, shape (n_channels, n_freqs, n_frames), complex; computed in double precision whatever its own.
+        n_sources: at least 2 and at most n_channels; n_channels if None.
+        source_model: "laplace" (spherical, fixed scale) or "gauss" (a variance for each source and frame).
+        update: "iss" or "ip".
+        n_iterations: updates of all rows.
+        demixing_filter: warm start, shape (n_freqs, n_sources, n_channels); the identity, scaled to the power of the
+            mixture, if None. With scale=None a call goes on exactly where another stopped. A frequency at which it
+            is singular starts from the identity.
+        reference_channel: microphone that projection back aims at.
+        scale: "projection_back", "minimal_distortion", or None for the filter as the iteration left it.
+        callback: called as callback(iteration, demixing_filter, loss) with iteration 0 for the start and then after
+            each, the filter scaled as the result.
+    Returns:
+        Sources, filter and losses.
+    Raises:
+        ValueError: if X is no complex spectrogram of at least 2 channels, there are more sources than channels, or an
+            option or the shape of the warm start is wrong.
+    Cost: O(n_freqs·n_frames·n_sources²) an iteration for "iss", n_sources times that for "ip".
+    Reference: N. Ono, "Stable and fast update rules for independent vector analysis based on auxiliary function
+        technique", WASPAA 2011; R. Scheibler and N. Ono, "Fast and stable blind source separation with rank-1 updates",
+        ICASSP 2020.
+    Lesson: 03 §6
+    """
+    check_choice(source_model, "source_model", ("laplace", "gauss"))
+    check_choice(update, "update", ("iss", "ip"))
+    mixture = prepare_mixture(X, n_sources)
+    channel, n_iterations = check_options(scale, reference_channel, len(mixture.X), n_iterations)
+    W = start_filter(mixture, demixing_filter)
+    losses = np.zeros(n_iterations + 1)
+
+    def report(iteration: int, loss: float) -> None:
+        losses[iteration] = loss
+        if callback is not None:
+            callback(iteration, mixture.filter_outside(W, scale, channel), loss)
+
+    solve_iva(mixture, W, source_model, update, n_iterations, report)
+    outside = mixture.filter_outside(W, scale, channel)
+    return Separation(mixture.sources(outside), outside, losses)
