@@ -6,6 +6,7 @@ same to the last bit on any number of cores.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,9 +31,9 @@ class Blocks:
     def __init__(self, n_freqs: int, n_samples: int) -> None:
         n_blocks = max(1, min(_N_BLOCKS, n_freqs))
         edges = [i * n_freqs // n_blocks for i in range(n_blocks + 1)]
-        self._parts = [slice(begin, end) for begin, end in zip(edges[:-1], edges[1:], strict=True)]
-        self._n_threads = min(n_cores(), n_blocks) if n_samples >= _THREADING_THRESHOLD else 1
-        self._pool: ThreadPoolExecutor | None = None
+        self._parts = [slice(begin, end) for begin, end in itertools.pairwise(edges)]
+        n_threads = min(n_cores(), n_blocks) if n_samples >= _THREADING_THRESHOLD else 1
+        self._pool = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
 
     def __enter__(self) -> Blocks:
         return self
@@ -43,17 +44,21 @@ class Blocks:
         if self._pool is not None:
             self._pool.shutdown()
 
-    def run(self, sweep: Callable[[slice], tuple[Any, ...]]) -> tuple[Any, ...]:
-        """Run a sweep on every block and add up what the blocks return, item by item."""
-        if self._n_threads == 1:
-            results = [sweep(part) for part in self._parts]
-        elif self._pool is None:
-            # The first block compiles what is not compiled yet; two threads would do it twice.
-            first = sweep(self._parts[0])
-            self._pool = ThreadPoolExecutor(self._n_threads)
-            results = [first, *self._pool.map(sweep, self._parts[1:])]
+    def run(
+        self, sweep: Callable[..., tuple[Any, ...]], per_freq: tuple[Any, ...], shared: tuple[Any, ...] = ()
+    ) -> Any:
+        """Call ``sweep(*per_freq, *shared)`` on every block and add up what the blocks return, item by item.
+
+        The arrays in ``per_freq`` have the frequencies on their first axis and are cut into blocks.
+        """
+
+        def work(part: slice) -> tuple[Any, ...]:
+            return sweep(*(array[part] for array in per_freq), *shared)
+
+        if self._pool is None:
+            results = [work(part) for part in self._parts]
         else:
-            results = list(self._pool.map(sweep, self._parts))
+            results = list(self._pool.map(work, self._parts))
         total = results[0]
         for result in results[1:]:
             total = tuple(a + b for a, b in zip(total, result, strict=True))

@@ -99,7 +99,7 @@ def prepare_mixture(X: ArrayLike, n_sources: int | None) -> Mixture:
             "Take the STFT first; instantaneous mixtures of real signals are for course_lib.ica."
         )
     mixture = as_spectrograms(X, "X")
-    n_channels, n_freqs, n_frames = mixture.shape
+    n_channels, n_freqs, _ = mixture.shape
     if n_channels > n_freqs:
         raise ValueError(
             f"X: got {describe(mixture)}, which would be {n_channels} channels of {n_freqs} frequencies; expected the "

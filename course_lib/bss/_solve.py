@@ -11,13 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from course_lib.bss._blocks import Blocks
 from course_lib.bss._mixture import Mixture
-from course_lib.bss._twins import (
-    as_planes,
-    ilrma_sweep,
-    iva_sweep,
-    partition_sweep,
-    shared_bases_sweep,
-)
+from course_lib.bss._twins import EMPTY_OUTPUT, as_planes
 
 Report = Callable[[int, float], None]
 
@@ -58,19 +52,22 @@ def solve_iva(
     mixture: Mixture, W: NDArray[np.complex128], source_model: str, update: str, n_iterations: int, report: Report
 ) -> None:
     """Iterate AuxIVA on W in place; ``report(iteration, loss)`` hears of the start and of every iteration."""
+    from course_lib.bss._kernels import iva_sweep  # brings the compiler, which takes a second to import
+
     Y = as_planes(W @ mixture.channels)
-    n_freqs, n_sources, _, n_frames = Y.shape
+    n_freqs, n_frames = Y.shape[0], Y.shape[3]
     if Y.size == 0:
         for iteration in range(n_iterations + 1):
             report(iteration, 0.0)
         return
     log_det = float(mixture.log_determinants(W).sum())
     with Blocks(n_freqs, Y.size // 2) as blocks:
-        (power,) = blocks.run(lambda part: (np.sum(Y[part] ** 2, axis=(0, 2)),))
-        for iteration in range(n_iterations + 1):
-            if iteration > 0:
-                power, fall = blocks.run(lambda part: iva_sweep(Y[part], W[part], weights, update == "iss"))
-                log_det -= fall
+        power = np.sum(Y**2, axis=(0, 2))
+        weights, cost = _contrast(power, n_freqs, source_model)
+        report(0, float(cost.sum()) / n_frames - 2 * log_det)
+        for iteration in range(1, n_iterations + 1):
+            power, fall = blocks.run(iva_sweep, (Y, W), (weights, update == "iss"))
+            log_det -= fall
             weights, cost = _contrast(power, n_freqs, source_model)
             report(iteration, float(cost.sum()) / n_frames - 2 * log_det)
 
@@ -91,7 +88,7 @@ def normalise_outputs(mixture: Mixture, W: NDArray[np.complex128]) -> None:
     """Give every output unit mean power at every frequency, in place; one that is empty stays."""
     power = np.mean(np.abs(W @ mixture.channels) ** 2, axis=2)
     largest = mixture.n_sources * np.sum(np.abs(W) ** 2, axis=2)
-    W /= np.sqrt(np.where(power > 1e-18 * largest, power, 1.0))[:, :, None]
+    W /= np.sqrt(np.where(power > EMPTY_OUTPUT * largest, power, 1.0))[:, :, None]
 
 
 def solve_ilrma(
@@ -118,20 +115,14 @@ def _iterate_plain(
     n_iterations: int,
     report: Report,
 ) -> None:
+    from course_lib.bss._kernels import ilrma_sweep
+
     T, V = model.bases, model.activations
     log_det = float(mixture.log_determinants(W).sum())
     for iteration in range(n_iterations + 1):
         # An iteration is bases, activations, filter; a sweep begins with the filter and ends with the next bases.
         numerator, denominator, cost, fall = blocks.run(
-            lambda part: ilrma_sweep(
-                Y[part],
-                W[part],
-                T[part],
-                V,
-                steering,
-                iteration > 0,
-                iteration < n_iterations,  # noqa: B023
-            )
+            ilrma_sweep, (Y, W, T), (V, steering, iteration > 0, iteration < n_iterations)
         )
         log_det -= fall
         report(iteration, cost / Y.shape[3] - 2 * log_det)
@@ -149,13 +140,13 @@ def _iterate_partitioned(
     n_iterations: int,
     report: Report,
 ) -> None:
+    from course_lib.bss._kernels import partition_sweep, shared_bases_sweep
+
     T, V, Z = model.bases, model.activations, model.partition
     assert Z is not None
     log_det = float(mixture.log_determinants(W).sum())
     for iteration in range(n_iterations + 1):
-        numerator, denominator, cost, fall = blocks.run(
-            lambda part: partition_sweep(Y[part], W[part], T[part], V, Z, steering, iteration > 0)  # noqa: B023
-        )
+        numerator, denominator, cost, fall = blocks.run(partition_sweep, (Y, W, T), (V, Z, steering, iteration > 0))
         log_det -= fall
         report(iteration, cost / Y.shape[3] - 2 * log_det)
         if iteration < n_iterations:
@@ -165,7 +156,7 @@ def _iterate_partitioned(
             shared = total > 0
             Z[:, shared] /= total[shared]
             T *= total
-            numerator, denominator = blocks.run(lambda part: shared_bases_sweep(Y[part], T[part], V, Z))
+            numerator, denominator = blocks.run(shared_bases_sweep, (Y, T), (V, Z))
             V *= multiplier(numerator, denominator)
 
 
