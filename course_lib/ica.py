@@ -26,12 +26,16 @@ _GAUSSIAN_MEANS = {"logcosh": 0.37456720749143865, "exp": -1 / np.sqrt(2), "cube
 
 # A direction this far below the loudest, in power (−120 dB), is rounding error: copies in float32 differ by less.
 _RANK_TOLERANCE = 1e-12
+# Where squares lie between these, nothing that counts beside them under- or overflows.
+_SAFE_POWERS = 1e-200, 1e200
 # Below this ratio of eigenvalues the rounding of the covariance would show in the tenth digit of what it whitens.
 _REFINEMENT_RATIO = 1e-4
 # A channel that varies no more than this beside its mean is constant: its mean is rounded by as much.
 _CONSTANT_TOLERANCE = 64 * float(np.finfo(np.float64).eps)
-# Samples that move together through the caches.
-_BLOCK_SAMPLES = 4096
+# The iteration takes blocks of so many samples: few calls a pass, yet a block of a few channels fits a cache.
+_SMALLEST_BLOCK, _LARGEST_BLOCK = 256, 8192
+# Multiplications up to which OpenBLAS takes one thread for a product.
+_SINGLE_THREAD_PRODUCT = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,9 +281,13 @@ def fastica(
     _refuse_beyond_rank(n_sources, deviations.size, x, "n_sources")
     deviations, E = deviations[:n_sources], E[:, :n_sources]
     V = E.T / deviations[:, np.newaxis]
-    iterate = _symmetric if approach == "symmetric" else _deflation
+    z = V @ x
     directions = rng.standard_normal((n_sources, n_sources)) if start is None else _as_start(start, n_sources)
-    B, changes = iterate(V @ x, directions, contrast, max_iterations, tolerance, rng)
+    if approach == "symmetric":
+        B, run = _symmetric(z, directions, contrast, max_iterations, tolerance)
+        runs = [run]
+    else:
+        B, runs = _deflation(z, directions, contrast, max_iterations, tolerance, rng)
 
     A = (E * deviations) @ B.T
     loudness = np.linalg.norm(A, axis=0)
@@ -292,9 +300,9 @@ def fastica(
         demixing_matrix=W,
         mixing_matrix=A,
         mean=mean,
-        history=np.concatenate(changes),
-        n_iterations=tuple(len(run) for run in changes),
-        converged=all(run[-1] < tolerance for run in changes),
+        history=np.concatenate(runs),
+        n_iterations=tuple(len(run) for run in runs),
+        converged=all(run[-1] < tolerance for run in runs),
     )
 
 
@@ -375,16 +383,19 @@ def _refuse_beyond_rank(wanted: int, rank: int, x: NDArray[np.float64], name: st
 
 def _principal_axes(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return standard deviations, largest first, and eigenvectors (n_channels, rank) of a centred mixture."""
-    peak = max(float(x.max()), -float(x.min()))
-    if peak == 0:
-        raise SilentSignalError(
-            f"X: every one of its {x.shape[0]} channels is silent or constant, so there is nothing to whiten or "
-            "separate. Take them where something sounds."
-        )
-    # Squares of samples this small or large would under- or overflow.
-    scale = peak if not 1e-100 < peak < 1e100 else 1.0
-    x = x / scale if scale != 1.0 else x
-    eigenvalues, E = np.linalg.eigh(x @ x.T / x.shape[1])
+    scale = 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        covariance = x @ x.T / x.shape[1]
+    if not _SAFE_POWERS[0] < np.trace(covariance) < _SAFE_POWERS[1]:
+        scale = float(np.abs(x).max())
+        if scale == 0:
+            raise SilentSignalError(
+                f"X: every one of its {x.shape[0]} channels is silent or constant, so there is nothing to whiten or "
+                "separate. Take them where something sounds."
+            )
+        x = x / scale
+        covariance = x @ x.T / x.shape[1]
+    eigenvalues, E = np.linalg.eigh(covariance)
     eigenvalues, E = eigenvalues[::-1], E[:, ::-1]
     counts = eigenvalues > _RANK_TOLERANCE * eigenvalues[0]
     deviations, E = np.sqrt(eigenvalues[counts]), E[:, counts]
@@ -416,7 +427,8 @@ def _standardised(x: ArrayLike) -> NDArray[np.float64]:
             f"{which} is silent or constant, and how far it is from Gaussian has no answer. Leave such signals out."
         )
     rows = rows / peak
-    return (rows / rows.std(axis=1, keepdims=True)).reshape(signal.shape)
+    standardised: NDArray[np.float64] = (rows / rows.std(axis=1, keepdims=True)).reshape(signal.shape)
+    return standardised
 
 
 def _as_result(value: Any) -> float | NDArray[np.float64]:
@@ -436,24 +448,19 @@ def _contrast_functions(
 
 
 def _symmetric(
-    z: NDArray[np.float64],
-    start: NDArray[np.float64],
-    contrast: Contrast,
-    max_iterations: int,
-    tolerance: float,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.float64], list[list[float]]]:
+    z: NDArray[np.float64], start: NDArray[np.float64], contrast: Contrast, max_iterations: int, tolerance: float
+) -> tuple[NDArray[np.float64], list[float]]:
     B = _decorrelated(start)
     changes: list[float] = []
     while len(changes) < max_iterations and (not changes or changes[-1] >= tolerance):
         previous = B
         B = _decorrelated(_fixed_point(z, B, contrast))
         changes.append(float(np.abs(1 - np.abs(np.sum(B * previous, axis=1))).max()))
-    return B, [changes]
+    return B, changes
 
 
 def _decorrelated(B: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (B Bᵀ)^{−1/2} B, through the singular vectors of B: defined for a singular B too."""
+    """Return (B Bᵀ)^{−1/2} B, through the singular vectors of B: an orthogonal matrix even where B is singular."""
     left, _, right = np.linalg.svd(B)
     rotation: NDArray[np.float64] = left @ right
     return rotation
@@ -510,8 +517,42 @@ def _new_direction(b: NDArray[np.float64], found: NDArray[np.float64], rng: np.r
 
 
 def _fixed_point(z: NDArray[np.float64], B: NDArray[np.float64], contrast: Contrast) -> NDArray[np.float64]:
-    """Return E[g(B z) zᵀ] − diag(E[g′(B z)]) B."""
+    """Return E[g(B z) zᵀ] − diag(E[g′(B z)]) B.
+
+    Block by block, so that the samples stay in the processor's cache from the first product to the second.
+    """
+    n_sources, n_channels = B.shape
     n_samples = z.shape[1]
-    _, g, g_prime = _contrast_functions(B @ z, contrast)
-    update: NDArray[np.float64] = g @ z.T / n_samples - g_prime.mean(axis=1)[:, np.newaxis] * B
+    # Larger products would wake the threads of BLAS, which takes longer than the product.
+    block_length = min(_LARGEST_BLOCK, max(_SMALLEST_BLOCK, _SINGLE_THREAD_PRODUCT // n_channels**2))
+    buffers = np.empty((2, n_sources, min(block_length, n_samples)))
+    moments, slopes = np.zeros_like(B), np.zeros(n_sources)
+    for begin in range(0, n_samples, block_length):
+        block = z[:, begin : begin + block_length]
+        u, scratch = buffers[:, :, : block.shape[1]]
+        np.matmul(B, block, out=u)
+        slopes += _score_in_place(u, scratch, contrast)
+        moments += u @ block.T
+    update: NDArray[np.float64] = (moments - slopes[:, np.newaxis] * B) / n_samples
     return update
+
+
+def _score_in_place(u: NDArray[np.float64], scratch: NDArray[np.float64], contrast: Contrast) -> NDArray[np.float64]:
+    """Turn ``u`` into g(u), and return Σ_n g′(u[n]) of each row."""
+    slopes: NDArray[np.float64]
+    if contrast == "logcosh":
+        np.tanh(u, out=u)
+        slopes = u.shape[1] - np.einsum("ij,ij->i", u, u)
+        return slopes
+    np.multiply(u, u, out=scratch)
+    if contrast == "cube":
+        slopes = 3 * scratch.sum(axis=1)
+        u *= scratch
+        return slopes
+    scratch *= -0.5
+    np.exp(scratch, out=scratch)
+    slopes = scratch.sum(axis=1)
+    scratch *= u
+    slopes -= np.einsum("ij,ij->i", u, scratch)
+    u[:] = scratch
+    return slopes
