@@ -16,7 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 import benchmarks
-from benchmarks.registry import TOPICS, Case, Timing, fastest_peer_s, time_case
+from benchmarks.registry import STUDIES, TOPICS, Case, Timing, fastest_peer_s, time_case
 
 
 def load_topics() -> None:
@@ -52,16 +52,15 @@ def table_of(case: Case, timings: list[Timing]) -> Table:
 
 def main() -> None:
     load_topics()
+    known = sorted({*TOPICS, *STUDIES})
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time course_lib beside its peers.")
-    parser.add_argument(
-        "topics", nargs="*", metavar="TOPIC", help=f"any of {', '.join(sorted(TOPICS))} (all unless given)"
-    )
+    parser.add_argument("topics", nargs="*", metavar="TOPIC", help=f"any of {', '.join(known)} (all unless given)")
     parser.add_argument("--repeats", type=int, default=21, help="runs of which the median counts (default: 21)")
     parser.add_argument("--duration", type=float, default=60.0, help="length of the signals in seconds (default: 60)")
     arguments = parser.parse_args()
-    unknown = sorted(set(arguments.topics) - set(TOPICS))
+    unknown = sorted(set(arguments.topics) - set(known))
     if unknown:
-        parser.error(f"no topic {', '.join(unknown)}; there are {', '.join(sorted(TOPICS))}")
+        parser.error(f"no topic {', '.join(unknown)}; there are {', '.join(known)}")
     if arguments.repeats < 1 or arguments.duration <= 0:
         parser.error("--repeats and --duration must be positive")
 
@@ -72,10 +71,13 @@ def main() -> None:
         "in turns after warm-up. The ratio is to the fastest peer; below 1 is faster."
     )
     with Progress(console=console, transient=True) as progress:
-        for topic in arguments.topics or sorted(TOPICS):
-            for benchmark in progress.track(TOPICS[topic], description=topic):
+        for topic in arguments.topics or known:
+            for benchmark in progress.track(TOPICS.get(topic, []), description=topic):
                 for case in benchmark(arguments.duration):
                     progress.console.print(table_of(case, time_case(case, arguments.repeats)))
+            for study in progress.track(STUDIES.get(topic, []), description=f"{topic}, studies"):
+                for table in study(arguments.duration):
+                    progress.console.print(table)
 
 
 if __name__ == "__main__":

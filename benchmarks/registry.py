@@ -1,7 +1,8 @@
 """Cases, and how they are timed.
 
 A topic is a module of this package with functions marked ``@benchmark("topic")``; each takes the length of the signal
-in seconds and yields cases. A case runs several contestants on the same input: ours and peers.
+in seconds and yields cases. A case runs several contestants on the same input: ours and peers. A function marked
+``@study("topic")`` yields tables instead, for comparisons over many inputs.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class Timing:
 
 
 Benchmark = Callable[[float], Iterator[Case]]
+Study = Callable[[float], Iterator[Table]]
 TOPICS: dict[str, list[Benchmark]] = {}
+STUDIES: dict[str, list[Study]] = {}
 
 
 def benchmark(topic: str) -> Callable[[Benchmark], Benchmark]:
@@ -59,6 +63,16 @@ def benchmark(topic: str) -> Callable[[Benchmark], Benchmark]:
 
     def register(function: Benchmark) -> Benchmark:
         TOPICS.setdefault(topic, []).append(function)
+        return function
+
+    return register
+
+
+def study(topic: str) -> Callable[[Study], Study]:
+    """Register a function that compares by itself, where no single case could, and yields finished tables."""
+
+    def register(function: Study) -> Study:
+        STUDIES.setdefault(topic, []).append(function)
         return function
 
     return register
