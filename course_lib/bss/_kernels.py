@@ -141,7 +141,9 @@ def _project(y: Real, w: Complex, weights: Real, weight_sums: Real, A: Complex, 
             p = i + (i >= n)
             real, imag = _dot(weights[n], y[n], y[p])
             b[i] = complex(real, imag) / n_frames
-            A[i, i] = _power(weights[n], y[p]) / n_frames
+            power = _power(weights[n], y[p]) / n_frames
+            A[i, i] = power
+            c[i] = 1.0 if _is_heard(power, w, p, weight_sums[n] / n_frames) else 0.0
             for j in range(i):
                 real, imag = _dot(weights[n], y[j + (j >= n)], y[p])
                 A[i, j] = complex(real, imag) / n_frames
@@ -161,19 +163,20 @@ def _project(y: Real, w: Complex, weights: Real, weight_sums: Real, A: Complex, 
 
 @_part
 def _solve_where_heard(A: Complex, b: Complex, c: Complex) -> None:
-    """Solve A c = b for Hermitian A by elimination, in place; where a pivot is rounding, c is zero."""
+    """Solve A c = b for Hermitian A by elimination, in place; c is zero where it comes in so, or a pivot is rounding."""
     size = b.shape[0]
     for i in range(size):
-        c[i] = A[i, i]
+        c[i] *= A[i, i].real
     for i in range(size):
-        heard = A[i, i].real > EMPTY_PIVOT * c[i].real
-        c[i] = 1.0 if heard else 0.0
-        if heard:
+        if A[i, i].real > EMPTY_PIVOT * c[i].real and c[i].real > 0:
+            c[i] = 1.0
             for j in range(i + 1, size):
                 factor = A[j, i] / A[i, i].real
                 for k in range(i, size):
                     A[j, k] -= factor * A[i, k]
                 b[j] -= factor * b[i]
+        else:
+            c[i] = 0.0
     for i in range(size - 1, -1, -1):
         if c[i].real > 0:
             rest = b[i]

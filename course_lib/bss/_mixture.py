@@ -127,7 +127,7 @@ def prepare_mixture(X: ArrayLike, n_sources: int | None) -> Mixture:
     else:
         projection = np.broadcast_to(np.eye(n_channels, dtype=np.complex128), (n_freqs, n_channels, n_channels))
     channels = np.ascontiguousarray(channels.transpose(1, 0, 2)[active_freqs][:, :, active_frames])
-    mean_power = np.mean(channels.real**2 + channels.imag**2, axis=(1, 2))
+    mean_power = np.sum(channels.real**2 + channels.imag**2, axis=(1, 2)) / max(1, n_sources * channels.shape[2])
     # A frequency that only sounds in silent frames has no power left.
     heard = mean_power > 0
     if not heard.all():

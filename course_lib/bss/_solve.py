@@ -33,15 +33,14 @@ class SourceModel:
 
 def start_filter(mixture: Mixture, demixing_filter: ArrayLike | None) -> NDArray[np.complex128]:
     """Return the solver's first filter, shape (n_active_freqs, n_sources, n_sources)."""
+    if len(mixture.channels) == 0:
+        return np.zeros((0, mixture.n_sources, mixture.n_sources), dtype=np.complex128)
     if demixing_filter is None:
-        W = np.zeros((len(mixture.channels), mixture.n_sources, mixture.n_sources), dtype=np.complex128)
         # One scale for all frequencies: at first, the loud ones decide when a source is active.
-        W[:] = np.eye(mixture.n_sources)
-        W /= mixture.gains[:, None, None]
+        levels = mixture.gains.min() / mixture.gains
+        W = levels[:, None, None] * np.eye(mixture.n_sources, dtype=np.complex128)
     else:
         W = mixture.filter_inside(demixing_filter)
-    if W.size == 0:
-        return W
     power = float(np.mean(np.abs(W @ mixture.channels) ** 2))
     if demixing_filter is None or not 1 / _FURTHEST_POWER < power < _FURTHEST_POWER:
         W /= np.sqrt(power)
@@ -86,7 +85,7 @@ def _contrast(
 
 def normalise_outputs(mixture: Mixture, W: NDArray[np.complex128]) -> None:
     """Give every output unit mean power at every frequency, in place; one that is empty stays."""
-    power = np.mean(np.abs(W @ mixture.channels) ** 2, axis=2)
+    power = np.sum(np.abs(W @ mixture.channels) ** 2, axis=2) / max(1, mixture.channels.shape[2])
     largest = mixture.n_sources * np.sum(np.abs(W) ** 2, axis=2)
     W /= np.sqrt(np.where(power > EMPTY_OUTPUT * largest, power, 1.0))[:, :, None]
 

@@ -16,10 +16,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-# An output is empty where its power is this small beside what cancellation in a sum of channels of unit power can leave.
+# An output is empty where its power is this small beside that of the channels it adds up: rounding is left of them.
 EMPTY_OUTPUT: Final = 1e-18
-# A pivot this small beside its diagonal entry is rounding.
-EMPTY_PIVOT: Final = 1e-14
+# A pivot this small beside its diagonal entry is rounding: the output is a sum of those before it.
+EMPTY_PIVOT: Final = 1e-12
 # Power that every source model holds besides its bases, relative to the mean power at the frequency (−100 dB).
 MODEL_FLOOR: Final = 1e-10
 
@@ -38,9 +38,9 @@ def as_planes(y: NDArray[np.complex128]) -> NDArray[np.float64]:
 def _output_power(
     y: NDArray[np.complex128], W: NDArray[np.complex128], weights: NDArray[np.float64], n: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the weighted mean power of output n at each frequency, and where it is more than rounding."""
-    power = np.mean(weights[:, n] * np.abs(y[:, n]) ** 2, axis=-1)
-    largest = y.shape[1] * np.sum(np.abs(W[:, n]) ** 2, axis=-1) * np.mean(weights[:, n], axis=-1)
+    """Return the mean power of output n at each frequency with the given weights, and where it is more than rounding."""
+    power = np.mean(weights * np.abs(y[:, n]) ** 2, axis=-1)
+    largest = y.shape[1] * np.sum(np.abs(W[:, n]) ** 2, axis=-1) * np.mean(weights, axis=-1)
     return power, power > EMPTY_OUTPUT * largest
 
 
@@ -52,7 +52,7 @@ def steer(y: NDArray[np.complex128], W: NDArray[np.complex128], weights: NDArray
     n_freqs, n_sources, _ = y.shape
     fall = np.zeros(n_freqs)
     for n in range(n_sources):
-        power, heard = _output_power(y, W, weights, n)
+        power, heard = _output_power(y, W, weights[:, n], n)
         v = np.zeros((n_freqs, n_sources), dtype=np.complex128)
         for k in range(n_sources):
             if k == n:
@@ -79,10 +79,11 @@ def project(y: NDArray[np.complex128], W: NDArray[np.complex128], weights: NDArr
         others = [k for k in range(n_sources) if k != n]
         weighted = weights[:, n, None] * y
         covariance = weighted @ y.conj().swapaxes(1, 2) / n_frames
-        c = solve_where_heard(covariance[:, others][:, :, others].swapaxes(1, 2), covariance[:, n, others])
+        heard = np.stack([_output_power(y, W, weights[:, n], k)[1] for k in others], axis=1)
+        c = solve_where_heard(covariance[:, others][:, :, others].swapaxes(1, 2), covariance[:, n, others], heard)
         y[:, n] -= np.einsum("fk,fkm->fm", c, y[:, others])
         W[:, n] -= np.einsum("fk,fkm->fm", c, W[:, others])
-        power, heard = _output_power(y, W, weights, n)
+        power, heard = _output_power(y, W, weights[:, n], n)
         gain = np.where(heard, 1 / np.sqrt(np.where(heard, power, 1.0)), 1.0)
         y[:, n] *= gain[:, None]
         W[:, n] *= gain[:, None]
@@ -90,18 +91,19 @@ def project(y: NDArray[np.complex128], W: NDArray[np.complex128], weights: NDArr
     return fall
 
 
-def solve_where_heard(A: NDArray[np.complex128], b: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Solve A c = b for Hermitian A by elimination; where a pivot is rounding, c is zero.
+def solve_where_heard(
+    A: NDArray[np.complex128], b: NDArray[np.complex128], heard: NDArray[np.bool_]
+) -> NDArray[np.complex128]:
+    """Solve A c = b for Hermitian A by elimination; c is zero where an output is empty or its pivot rounding.
 
-    A has shape (n_freqs, size, size), b and c have (n_freqs, size).
+    A has shape (n_freqs, size, size), b, heard and c have (n_freqs, size).
     """
-    A, b = A.copy(), b.copy()
+    A, b, heard = A.copy(), b.copy(), heard.copy()
     size = A.shape[1]
     diagonal = np.einsum("fkk->fk", A).real.copy()
-    heard = np.zeros(b.shape, dtype=bool)
     for i in range(size):
         pivot = A[:, i, i].real
-        heard[:, i] = pivot > EMPTY_PIVOT * diagonal[:, i]
+        heard[:, i] &= pivot > EMPTY_PIVOT * diagonal[:, i]
         for j in range(i + 1, size):
             factor = np.where(heard[:, i], A[:, j, i] / np.where(heard[:, i], pivot, 1.0), 0.0)
             A[:, j, i:] -= factor[:, None] * A[:, i, i:]
