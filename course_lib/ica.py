@@ -151,7 +151,7 @@ def whiten(X: ArrayLike, *, method: Literal["pca", "zca"] = "pca", n_components:
         V, dewhitening = E @ V, dewhitening @ E.T
     with np.errstate(over="ignore", under="ignore"):
         eigenvalues = deviations**2
-    return Whitening(V @ x, V, dewhitening, mean, eigenvalues)
+    return Whitening(_product(V, x), V, dewhitening, mean, eigenvalues)
 
 
 def contrast(u: ArrayLike, name: Contrast) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -281,7 +281,7 @@ def fastica(
     _refuse_beyond_rank(n_sources, deviations.size, x, "n_sources")
     deviations, E = deviations[:n_sources], E[:, :n_sources]
     V = E.T / deviations[:, np.newaxis]
-    z = V @ x
+    z = _product(V, x)
     directions = rng.standard_normal((n_sources, n_sources)) if start is None else _as_start(start, n_sources)
     if approach == "symmetric":
         B, run = _symmetric(z, directions, contrast, max_iterations, tolerance)
@@ -296,7 +296,7 @@ def fastica(
     A = (A * signs)[:, order]
     W = (signs[:, np.newaxis] * (B @ V))[order]
     return ICA(
-        sources=W @ x,
+        sources=_product(W, x),
         demixing_matrix=W,
         mixing_matrix=A,
         mean=mean,
@@ -385,7 +385,7 @@ def _principal_axes(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
     """Return standard deviations, largest first, and eigenvectors (n_channels, rank) of a centred mixture."""
     scale = 1.0
     with np.errstate(over="ignore", invalid="ignore"):
-        covariance = x @ x.T / x.shape[1]
+        covariance = _covariance(x)
     if not _SAFE_POWERS[0] < np.trace(covariance) < _SAFE_POWERS[1]:
         scale = float(np.abs(x).max())
         if scale == 0:
@@ -394,7 +394,7 @@ def _principal_axes(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
                 "separate. Take them where something sounds."
             )
         x = x / scale
-        covariance = x @ x.T / x.shape[1]
+        covariance = _covariance(x)
     eigenvalues, E = np.linalg.eigh(covariance)
     eigenvalues, E = eigenvalues[::-1], E[:, ::-1]
     counts = eigenvalues > _RANK_TOLERANCE * eigenvalues[0]
@@ -402,8 +402,8 @@ def _principal_axes(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
     if deviations[-1] ** 2 < _REFINEMENT_RATIO * deviations[0] ** 2:
         # The eigenvalues of a covariance are exact relative to the largest only. The covariance of the signals they
         # whiten shows what was lost, and the product of both roots has the exact deviations for singular values.
-        z = (E.T / deviations[:, np.newaxis]) @ x
-        values, vectors = np.linalg.eigh(z @ z.T / z.shape[1])
+        z = _product(E.T / deviations[:, np.newaxis], x)
+        values, vectors = np.linalg.eigh(_covariance(z))
         rotation, deviations, _ = np.linalg.svd(deviations[:, np.newaxis] * vectors * np.sqrt(values))
         E = E @ rotation
     return deviations * scale, E * _leading_signs(E)
@@ -516,19 +516,45 @@ def _new_direction(b: NDArray[np.float64], found: NDArray[np.float64], rng: np.r
         length = np.linalg.norm(b)
 
 
+def _blocks(x: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Cut the samples of ``x`` ``(n_channels, n_samples)`` into views.
+
+    So small that BLAS multiplies each by a matrix of n_channels columns in one thread: to wake others takes longer than
+    the product, and on a busy machine a hundred times as long.
+    """
+    length = min(_LARGEST_BLOCK, max(_SMALLEST_BLOCK, _SINGLE_THREAD_PRODUCT // x.shape[0] ** 2))
+    return [x[:, begin : begin + length] for begin in range(0, x.shape[1], length)]
+
+
+def _product(matrix: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``matrix @ x``, block by block."""
+    y = np.empty((matrix.shape[0], x.shape[1]))
+    begin = 0
+    for block in _blocks(x):
+        end = begin + block.shape[1]
+        np.matmul(matrix, block, out=y[:, begin:end])
+        begin = end
+    return y
+
+
+def _covariance(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    covariance = np.zeros((x.shape[0], x.shape[0]))
+    for block in _blocks(x):
+        covariance += block @ block.T
+    covariance /= x.shape[1]
+    return covariance
+
+
 def _fixed_point(z: NDArray[np.float64], B: NDArray[np.float64], contrast: Contrast) -> NDArray[np.float64]:
     """Return E[g(B z) zᵀ] − diag(E[g′(B z)]) B.
 
     Block by block, so that the samples stay in the processor's cache from the first product to the second.
     """
-    n_sources, n_channels = B.shape
-    n_samples = z.shape[1]
-    # Larger products would wake the threads of BLAS, which takes longer than the product.
-    block_length = min(_LARGEST_BLOCK, max(_SMALLEST_BLOCK, _SINGLE_THREAD_PRODUCT // n_channels**2))
-    buffers = np.empty((2, n_sources, min(block_length, n_samples)))
+    n_sources, n_samples = B.shape[0], z.shape[1]
+    blocks = _blocks(z)
+    buffers = np.empty((2, n_sources, blocks[0].shape[1]))
     moments, slopes = np.zeros_like(B), np.zeros(n_sources)
-    for begin in range(0, n_samples, block_length):
-        block = z[:, begin : begin + block_length]
+    for block in blocks:
         u, scratch = buffers[:, :, : block.shape[1]]
         np.matmul(B, block, out=u)
         slopes += _score_in_place(u, scratch, contrast)
