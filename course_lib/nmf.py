@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from course_lib._nmf_sweeps import Problem, Sweep, Sweeps, divergence_of, quotient, smallest_entry
 from course_lib.validation import as_positive_integer, as_signal, describe
 
 Divergence = Literal["frobenius", "kl", "is"]
@@ -107,25 +108,39 @@ def nmf(
     sparsity = _as_weight(sparsity)
     W, H, n_fixed = _starting_point(V, n_components, start, W, H, fixed_dictionary, rng)
     dtype = np.result_type(V, W, H)
+    fixed = W[:, :n_fixed].astype(dtype)
     # In units near its mean neither squares nor reciprocals of V can leave the range of float32, and no threshold
     # depends on how loud the recording is. A power of two changes no digit.
     unit = _unit_of(V)
-    V, W, H = np.array(V / unit, dtype, order="C"), np.array(W, dtype), np.array(H / unit, dtype)
+    V, W, H = np.array(V / unit, dtype, order="F"), np.array(W, dtype, order="F"), np.array(H / unit, dtype, order="F")
+    # Fixed spectra have unit norm in here too, so that the penalty sees all alike.
+    fixed_norms = _normalise_columns(W, H)[:n_fixed]
     is_silent = not V.any()
     if is_silent:
         H[:] = 0
-    _normalise_columns(W, H, first=n_fixed)
-    problem = _Problem(V, beta, sparsity, n_fixed)
+    penalty = sparsity * float(V.mean(dtype=np.float64)) ** (beta - 1) if sparsity else 0.0
+    problem = _problem_of(V, beta, penalty)
+
+    def outside() -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return copies of W and H in the units of the caller."""
+        H_outside = H * dtype.type(unit)
+        H_outside[:n_fixed] /= fixed_norms[:, None]
+        return np.hstack([fixed, W[:, n_fixed:]]), H_outside
+
     losses = np.zeros(n_iterations + 1)
-    for iteration in range(n_iterations + 1):
-        if not is_silent:
-            if iteration > 0:
-                problem.update_spectra(W, H)
-                problem.update_activations(W, H)
-            losses[iteration] = problem.loss(W, H) * unit**beta
-        if callback is not None:
-            callback(iteration, W.copy(), H * dtype.type(unit), float(losses[iteration]))
-    return NMF(W, H * dtype.type(unit), losses)
+    sweep: Sweep | None = None
+    with Sweeps(problem, n_components) as sweeps:
+        for iteration in range(n_iterations + 1):
+            if not is_silent:
+                if sweep is not None and n_fixed < n_components:
+                    _update_spectra(W, H, beta, sweep, penalty, n_fixed)
+                sweep = sweeps.run(
+                    W, H, update=iteration > 0, accumulate=n_fixed < n_components and iteration < n_iterations
+                )
+                losses[iteration] = (sweep.divergence + penalty * float(H.sum(dtype=np.float64))) * unit**beta
+            if callback is not None:
+                callback(iteration, *outside(), float(losses[iteration]))
+    return NMF(*outside(), losses)
 
 
 def divergence(V: ArrayLike, V_hat: ArrayLike, name: Divergence = "frobenius") -> float:
@@ -157,8 +172,7 @@ def divergence(V: ArrayLike, V_hat: ArrayLike, name: Divergence = "frobenius") -
     if not V.any() and (beta == 0 or not V_hat.any()):
         return float("inf") if V_hat.any() else 0.0
     unit = _unit_of(V if V.any() else V_hat)
-    problem = _Problem(V / unit, beta, 0.0, 0)
-    return problem.divergence_from(V_hat / unit) * unit**beta
+    return divergence_of(_problem_of(V / unit, beta), V_hat / unit) * unit**beta
 
 
 def normalise(W: ArrayLike, H: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -278,114 +292,70 @@ def part_powers(W: ArrayLike, H: ArrayLike, groups: Sequence[Any]) -> NDArray[An
     return np.stack([W[:, chosen] @ H[chosen] for chosen in members])
 
 
-class _Problem:
-    """The spectrogram to be modelled, in units near its mean, with the updates of W and H (both in place)."""
+def _problem_of(V: NDArray[Any], beta: int, penalty: float = 0.0) -> Problem:
+    """Return the problem with what the module's docstring says about silence."""
+    mean = float(V.mean(dtype=np.float64))
+    if beta == 0:
+        V = np.maximum(V, V.dtype.type(_SILENCE * mean))
+    background = 0.0 if beta == 2 else (mean or 1.0) * float(np.finfo(V.dtype).eps) ** 2
+    return Problem(V, beta, background, penalty)
 
-    def __init__(self, V: NDArray[Any], beta: int, sparsity: float, n_fixed: int) -> None:
-        mean = float(V.mean(dtype=np.float64))
-        self.beta = beta
-        self.V = np.maximum(V, V.dtype.type(_SILENCE * mean)) if beta == 0 else V
-        self.background = V.dtype.type((mean or 1.0) * float(np.finfo(V.dtype).eps) ** 2)
-        self.penalty = V.dtype.type(sparsity * mean ** (beta - 1)) if sparsity else V.dtype.type(0)
-        self.n_fixed = n_fixed
 
-    def slopes(self, V_hat: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return V ⊙ V̂^(β−2) and V̂^(β−1)."""
-        if self.beta == 2:
-            return self.V, V_hat
-        V_hat = V_hat + self.background
-        if self.beta == 1:
-            return self.V / V_hat, np.ones_like(V_hat)
-        reciprocal = 1 / V_hat
-        return self.V * reciprocal**2, reciprocal
-
-    def update_activations(self, W: NDArray[Any], H: NDArray[Any]) -> None:
-        pull, push = (W.T @ slope for slope in self.slopes(W @ H))
-        push += self.penalty * _column_norms(W)[:, None]
-        factor = _quotient(pull, push)
-        H *= np.sqrt(factor) if self.beta == 0 else factor
-        _flush(H)
-
-    def update_spectra(self, W: NDArray[Any], H: NDArray[Any]) -> None:
-        if self.n_fixed == W.shape[1]:
-            return
-        H_free = H[self.n_fixed :]
-        W_free = W[:, self.n_fixed :]
-        pull, push = (slope @ H_free.T for slope in self.slopes(W @ H))
-        # The penalty's ‖w‖ lies below curvature·w²/2, summed over w, plus a constant, and touches it at the present w.
-        norms = _column_norms(W_free)
-        curvature = _quotient(self.penalty * H_free.sum(axis=1), norms)
-        W_free[:] = _minimiser(self.beta, W_free, pull, push, curvature)
-        _flush(W_free)
-        _normalise_columns(W, H, first=self.n_fixed)
-
-    def divergence_from(self, V_hat: NDArray[Any]) -> float:
-        if self.beta == 2:
-            return 0.5 * float(np.sum(np.square(self.V - V_hat), dtype=np.float64))
-        V_hat = V_hat + self.background
-        ratio = self.V / V_hat
-        logarithm = np.log(ratio, out=np.zeros_like(ratio), where=ratio > 0)
-        if self.beta == 1:
-            return float(np.sum(self.V * logarithm - self.V + V_hat, dtype=np.float64))
-        return float(np.sum(ratio - logarithm - 1, dtype=np.float64))
-
-    def loss(self, W: NDArray[Any], H: NDArray[Any]) -> float:
-        penalty = self.penalty * float(_column_norms(W) @ H.sum(axis=1)) if self.penalty else 0.0
-        return self.divergence_from(W @ H) + penalty
+def _update_spectra(W: NDArray[Any], H: NDArray[Any], beta: int, sweep: Sweep, penalty: float, n_fixed: int) -> None:
+    """Update the free columns of W, which have unit norm, in place, and give them unit norm again."""
+    free = W[:, n_fixed:]
+    # The penalty's ‖w‖ lies below (Σ w² + 1)/2 and touches it where the norm is 1.
+    curvature = free.dtype.type(penalty) * H[n_fixed:].sum(axis=1) if penalty else None
+    free[:] = _minimiser(beta, free, sweep.pull[:, n_fixed:], sweep.push[..., n_fixed:], curvature)
+    free *= free >= smallest_entry(free.dtype)
+    _divide_columns(W, H, _column_norms(free), n_fixed)
 
 
 def _minimiser(
-    beta: int, W: NDArray[Any], pull: NDArray[Any], push: NDArray[Any], curvature: NDArray[Any]
+    beta: int, W: NDArray[Any], pull: NDArray[Any], push: NDArray[Any], curvature: NDArray[Any] | None
 ) -> NDArray[Any]:
     """Return the minimiser of the majoriser of the loss in W, cell by cell: the multiplicative update.
 
     Without curvature it is W ⊙ (pull/push)^γ. With it, its derivative is zero where
     β = 2: push·w/w̃ + c w = pull; β = 1: push·w + c w² = pull·w̃; β = 0: push·w² + c w³ = pull·w̃².
     """
-    w: NDArray[Any]
+    if curvature is None or not curvature.any():
+        factor = quotient(pull, push)
+        return W * (np.sqrt(factor) if beta == 0 else factor)
     if beta == 2:
-        w = W * _quotient(pull, push + curvature * W)
-        return w
-    if not curvature.any():
-        factor = _quotient(pull, push)
-        w = W * (factor if beta == 1 else np.sqrt(factor))
-        return w
+        return W * quotient(pull, push + curvature * W)
     if beta == 1:
         product = pull * W
-        return _quotient(2 * product, push + np.sqrt(push**2 + 4 * curvature * product))
-    # Newton from below the sum's two bounds: the function is convex and rises, so it converges from the second step on.
+        return quotient(2 * product, push + np.sqrt(push**2 + 4 * curvature * product))
+    # The function is convex and rises, so Newton's iteration stays above the zero from its second point on. The smaller
+    # of the two zeros that it would have with one term only is at most 1.4 times its own.
     target = pull * W**2
-    bounds = np.sqrt(_quotient(target, push)), np.cbrt(_quotient(target, np.broadcast_to(curvature, W.shape)))
-    w = np.where(curvature > 0, np.minimum(*bounds), bounds[0])
-    for _ in range(8):
-        w -= _quotient(w**2 * (push + curvature * w) - target, w * (2 * push + 3 * curvature * w))
+    bounds = np.sqrt(quotient(target, push)), np.cbrt(quotient(target, np.broadcast_to(curvature, W.shape)))
+    w: NDArray[Any] = np.where(curvature > 0, np.minimum(*bounds), bounds[0])
+    for _ in range(6):
+        w -= quotient(w**2 * (push + curvature * w) - target, w * (2 * push + 3 * curvature * w))
     return w
 
 
-def _quotient(numerator: NDArray[Any], denominator: NDArray[Any]) -> NDArray[Any]:
-    """Return the quotient, and 0 where the denominator is: a component that is silent has nothing to be updated."""
-    result: NDArray[Any] = np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
-    return result
-
-
-def _flush(factor: NDArray[Any]) -> None:
-    """Set to zero what has shrunk out of sight, before it becomes subnormal and slows every product."""
-    factor[factor < np.finfo(factor.dtype).tiny ** 0.75] = 0
-
-
 def _column_norms(W: NDArray[Any]) -> NDArray[Any]:
-    norms: NDArray[Any] = np.sqrt(np.sum(W * W, axis=0))
+    norms: NDArray[Any] = np.sqrt(np.einsum("fk,fk->k", W, W))
     return norms
 
 
-def _normalise_columns(W: NDArray[Any], H: NDArray[Any], *, first: int = 0) -> None:
-    """Give the columns of W from ``first`` on unit norm, in place, and H's rows the factor."""
-    peaks = W[:, first:].max(axis=0, initial=0)
-    peaks[peaks == 0] = 1  # through the peak, so that no square over- or underflows
-    norms = peaks * _column_norms(W[:, first:] / peaks)
-    norms[norms == 0] = 1
-    W[:, first:] /= norms
-    H[first:] *= norms[:, None]
+def _divide_columns(W: NDArray[Any], H: NDArray[Any], sizes: NDArray[Any], first: int = 0) -> None:
+    """Divide the columns of W from ``first`` on by their sizes, if not 0, and multiply H's rows by them, in place."""
+    sizes[sizes == 0] = 1
+    W[:, first:] /= sizes
+    H[first:] *= sizes[:, None]
+
+
+def _normalise_columns(W: NDArray[Any], H: NDArray[Any]) -> NDArray[Any]:
+    """Give all columns of W unit norm, in place, and H's rows the factor; return the norms."""
+    peaks = W.max(axis=0)  # first, so that no square over- or underflows
+    _divide_columns(W, H, peaks)
+    norms = _column_norms(W)
+    _divide_columns(W, H, norms)
+    return np.asarray(peaks * norms)
 
 
 def _unit_of(V: NDArray[Any]) -> float:

@@ -1,0 +1,175 @@
+"""Sweeps of NMF over all frames: update the activations, measure the loss, and gather what the spectra's update needs.
+
+An iteration of W's update and H's asks four times for the model WH or for a product with it. A sweep has each frame's
+model, quotient and logarithm at hand once after H's update, and takes both the loss and the sums for the next update of
+W from them. Whoever calls it keeps W, H and V column by column in memory, one frame after the other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from course_lib.bss._blocks import n_cores
+
+Array = NDArray[Any]
+
+# Parts whose sums are added in their order, whatever the number of threads: the result does not depend on it.
+_N_PARTS = 4
+# Below this many multiplications a product, handing over to a second thread costs more than it saves.
+_THREADING_THRESHOLD = 1 << 21
+# Multiplications up to which OpenBLAS takes one thread for a product; more would get in the way of ours.
+_ONE_THREAD_PRODUCT = 1 << 19
+# Relative to ‖V‖², Frobenius losses below this are lost in the rounding of their closed form.
+_CLOSED_FORM_LIMIT = 1e-6
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep returns: the divergence, and numerator and denominator of W's update, (n_freqs, n_components)."""
+
+    divergence: float
+    pull: Array
+    push: Array
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What stays the same from sweep to sweep.
+
+    V has shape (n_freqs, n_frames); the constant background is added to the model, and the penalty, once for each entry
+    of H, to the loss.
+    """
+
+    V: Array
+    beta: int
+    background: float
+    penalty: float = 0.0
+
+
+def quotient(numerator: Array, denominator: Array) -> Array:
+    """Return the quotient, and 0 where the denominator is 0: there a component is silent, and nothing is updated."""
+    if denominator.all():
+        return np.asarray(numerator / denominator)
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+
+
+def smallest_entry(dtype: np.dtype[Any]) -> float:
+    """Return the bound below which entries of W and H become 0: products of two never become slow subnormal numbers."""
+    return math.sqrt(float(np.finfo(dtype).tiny))
+
+
+def divergence_of(problem: Problem, model: Array) -> float:
+    """Return D(V | model), the background added to the model, whose memory may be used."""
+    V = problem.V
+    if problem.beta == 2:
+        residual = np.subtract(V, model, out=model)
+        return 0.5 * float(np.einsum("fm,fm->m", residual, residual).sum(dtype=np.float64))
+    model = model + V.dtype.type(problem.background)
+    ratio = V / model
+    logarithm = np.log(ratio, out=np.zeros_like(ratio), where=ratio > 0)
+    cells = V * logarithm + (model - V) if problem.beta == 1 else (ratio - 1) - logarithm
+    return max(0.0, float(np.sum(cells, dtype=np.float64)))
+
+
+def sweep_plainly(problem: Problem, W: Array, H: Array, *, update: bool) -> Sweep:
+    """Update H in place if asked to, then return divergence and sums: the readable form of the compiled sweep."""
+    V, beta = problem.V, problem.beta
+    background = V.dtype.type(problem.background)
+
+    def slopes() -> tuple[Array, Array]:
+        """Return V ⊙ V̂^(β−2) and V̂^(β−1)."""
+        model = W @ H + background
+        return V * model ** (beta - 2), model ** (beta - 1)
+
+    if update:
+        pull, push = (W.T @ slope for slope in slopes())
+        factor = quotient(pull, push + V.dtype.type(problem.penalty))
+        H *= np.sqrt(factor) if beta == 0 else factor
+        H[smallest_entry(H.dtype) > H] = 0
+    pull, push = (slope @ H.T for slope in slopes())
+    return Sweep(divergence_of(problem, W @ H), pull, push)
+
+
+class Sweeps:
+    """Runs the sweeps of one factorisation, by as many threads as help, which live as long as it."""
+
+    def __init__(self, problem: Problem, n_components: int) -> None:
+        self._problem = problem
+        n_freqs, n_frames = problem.V.shape
+        self._pool: ThreadPoolExecutor | None = None
+        if problem.beta == 2:
+            self._energy = 2 * divergence_of(problem, np.zeros_like(problem.V))
+            return
+        is_small = n_freqs * n_frames * n_components < _THREADING_THRESHOLD
+        n_parts = 1 if is_small else min(_N_PARTS, n_frames)
+        edges = [i * n_frames // n_parts for i in range(n_parts + 1)]
+        self._parts = [slice(begin, end) for begin, end in itertools.pairwise(edges)]
+        self._block_length = int(np.clip(_ONE_THREAD_PRODUCT // (n_freqs * n_components), 8, 64))
+        n_threads = min(n_cores(), n_parts)
+        from course_lib._nmf_kernels import logarithm_tables
+
+        number = problem.V.dtype.type
+        self._numbers = (
+            number(problem.background),
+            number(smallest_entry(problem.V.dtype)),
+            *logarithm_tables(problem.V.dtype),
+        )
+        if n_threads > 1:
+            self._pool = ThreadPoolExecutor(n_threads)
+
+    def __enter__(self) -> Sweeps:
+        return self
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def run(self, W: Array, H: Array, *, update: bool, accumulate: bool = True) -> Sweep:
+        """Do as :func:`sweep_plainly`, faster; the sums are empty unless asked for."""
+        sweep = self._run_frobenius if self._problem.beta == 2 else self._run_compiled
+        return sweep(W, H, update, accumulate)
+
+    def _run_frobenius(self, W: Array, H: Array, update: bool, accumulate: bool) -> Sweep:
+        V = self._problem.V
+        W_gram = W.T @ W
+        if update:
+            # Transposed, the results lie in memory as H does.
+            H *= quotient((V.T @ W).T, (H.T @ W_gram).T + V.dtype.type(self._problem.penalty))
+            H *= smallest_entry(H.dtype) <= H
+        H_gram = H @ H.T
+        pull = (H @ V.T).T
+        divergence = 0.5 * (self._energy - 2 * float(np.vdot(pull, W)) + float(np.vdot(W_gram, H_gram)))
+        if V.dtype == np.float32 or divergence < _CLOSED_FORM_LIMIT * self._energy:
+            divergence = divergence_of(self._problem, (H.T @ W.T).T)
+        return Sweep(divergence, pull, W @ H_gram)
+
+    def _run_compiled(self, W: Array, H: Array, update: bool, accumulate: bool) -> Sweep:
+        from course_lib._nmf_kernels import sweep_frames
+
+        V, is_kl = self._problem.V, self._problem.beta == 1
+        push_always = (W.sum(axis=0) if is_kl else np.zeros_like(W[0])) + V.dtype.type(self._problem.penalty)
+        options = update, accumulate, self._block_length, *self._numbers
+
+        def work(part: slice) -> tuple[float, Array, Array]:
+            pull = np.zeros_like(W)
+            push = pull[:0] if is_kl else np.zeros_like(W)
+            divergence = sweep_frames(is_kl, V.T[part], W.T, H.T[part], push_always, *options, pull.T, push.T)
+            return divergence, pull, push
+
+        results = list(map(work, self._parts) if self._pool is None else self._pool.map(work, self._parts))
+        divergence, pull, push = results[0]
+        for part_divergence, part_pull, part_push in results[1:]:
+            divergence += part_divergence
+            pull += part_pull
+            push += part_push
+        return Sweep(max(0.0, divergence), pull, H.sum(axis=1) if is_kl else push)
