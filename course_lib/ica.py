@@ -33,9 +33,9 @@ _REFINEMENT_RATIO = 1e-4
 # A channel that varies no more than this beside its mean is constant: its mean is rounded by as much.
 _CONSTANT_TOLERANCE = 64 * float(np.finfo(np.float64).eps)
 # The iteration takes blocks of so many samples: few calls a pass, yet a block of a few channels fits a cache.
-_SMALLEST_BLOCK, _LARGEST_BLOCK = 256, 8192
-# Multiplications up to which OpenBLAS takes one thread for a product.
-_SINGLE_THREAD_PRODUCT = 1 << 18
+_SMALLEST_BLOCK, _LARGEST_BLOCK = 128, 8192
+# Multiplications for which BLAS takes one thread; OpenBLAS begins to ask for two at twice as many.
+_SINGLE_THREAD_PRODUCT = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
