@@ -19,6 +19,8 @@ Report = Callable[[int, float], None]
 _LEVEL_FLOOR: Final = 1e-10
 # A warm start further than this from the mixture's power (±60 dB) is brought to it: the floor stands relative to it.
 _FURTHEST_POWER: Final = 1e6
+# Directions with less than this part of the power of the loudest one (−80 dB) are not raised further by whitening.
+_SMALLEST_EIGENVALUE: Final = 1e-8
 
 
 @dataclass(eq=False)
@@ -31,20 +33,45 @@ class SourceModel:
     partition: NDArray[np.float64] | None = None
 
 
-def start_filter(mixture: Mixture, demixing_filter: ArrayLike | None) -> NDArray[np.complex128]:
+def start_filter(
+    mixture: Mixture, demixing_filter: ArrayLike | None, *, sphered: bool = False
+) -> NDArray[np.complex128]:
     """Return the solver's first filter, shape (n_active_freqs, n_sources, n_sources)."""
     if len(mixture.channels) == 0:
         return np.zeros((0, mixture.n_sources, mixture.n_sources), dtype=np.complex128)
+    W: NDArray[np.complex128]
     if demixing_filter is None:
         # One scale for all frequencies: at first, the loud ones decide when a source is active.
         levels = mixture.gains.min() / mixture.gains
-        W = levels[:, None, None] * np.eye(mixture.n_sources, dtype=np.complex128)
+        W = levels[:, None, None] * (_sphering(mixture) if sphered else np.eye(mixture.n_sources, dtype=np.complex128))
     else:
         W = mixture.filter_inside(demixing_filter)
     power = float(np.mean(np.abs(W @ mixture.channels) ** 2))
     if demixing_filter is None or not 1 / _FURTHEST_POWER < power < _FURTHEST_POWER:
         W /= np.sqrt(power)
     return W
+
+
+def _sphering(mixture: Mixture) -> NDArray[np.complex128]:
+    """Return the filter whose outputs are uncorrelated, equally loud, and as near to the microphones as that allows.
+
+    W = U R^(−1/2), with the rotation U nearest to what takes the whitened channels to the first microphones. Without a
+    reduction of channels U is the identity.
+    """
+    channels = mixture.channels
+    covariance = channels @ channels.conj().swapaxes(1, 2) / channels.shape[2]
+    eigenvalues, eigenvectors = np.linalg.eigh(covariance)
+    roots = np.sqrt(np.maximum(eigenvalues, _SMALLEST_EIGENVALUE * eigenvalues[:, -1:]))
+    adjoint = eigenvectors.conj().swapaxes(1, 2)
+    # The outputs together keep the power of the channels, so that the levels of the frequencies stay as recorded.
+    level = np.sqrt(eigenvalues.sum(axis=1) / mixture.n_sources)[:, None, None]
+    sphering: NDArray[np.complex128] = level * (eigenvectors / roots[:, None, :]) @ adjoint
+    if mixture.n_sources == len(mixture.X):
+        return sphering
+    to_microphones = mixture.projection[mixture.active_freqs, :, : mixture.n_sources].conj().swapaxes(1, 2)
+    left, _, right = np.linalg.svd(to_microphones @ ((eigenvectors * roots[:, None, :]) @ adjoint))
+    rotated: NDArray[np.complex128] = (left @ right) @ sphering
+    return rotated
 
 
 def solve_iva(

@@ -55,7 +55,7 @@ def ilrma(
     into t. The filter is updated as in :func:`course_lib.bss.auxiva` with the weights φ_n[k,m] = 1/R_n[k,m]. No step
     raises the loss. log|det W| of a reduced recording, silent frequencies and silent frames are as there.
 
-    Start. "identity" begins with the recorded channels as outputs. "iva" runs Gauss-model AuxIVA first, which is an ILRMA
+    Start. "identity" begins with the recorded channels as outputs. "iva" runs Gauss-model AuxIVA first, from its sphered start, which is an ILRMA
     with one flat basis: it settles which output is whose before the bases learn, costs about a third as much an iteration, and
     makes the result depend less on chance. Its start_iterations come before, and are not among, the n_iterations; give
     n_iterations=50 − start_iterations for a comparison at 50 iterations in all. Bases and activations start at random,
@@ -101,7 +101,7 @@ def ilrma(
         W = start_filter(mixture, continue_from.demixing_filter)
         model = _model_inside(mixture, continue_from, partitioned)
     else:
-        W = start_filter(mixture, demixing_filter)
+        W = start_filter(mixture, demixing_filter, sphered=start == "iva")
         if demixing_filter is None and start == "iva":
             solve_iva(mixture, W, "gauss", update, start_iterations, lambda iteration, loss: None)
         normalise_outputs(mixture, W)

@@ -19,6 +19,7 @@ from course_lib.bss.separation import Separation
 
 SourceModel = Literal["laplace", "gauss"]
 Update = Literal["iss", "ip"]
+Start = Literal["sphered", "identity"]
 
 
 def auxiva(
@@ -28,6 +29,7 @@ def auxiva(
     source_model: SourceModel = "laplace",
     update: Update = "iss",
     n_iterations: int = 50,
+    start: Start = "sphered",
     demixing_filter: ArrayLike | None = None,
     reference_channel: int = 0,
     scale: Scale | None = "projection_back",
@@ -44,6 +46,11 @@ def auxiva(
     n = 1, 2, …, with v_k = Σ_m φ_k y_k y_n* / Σ_m φ_k |y_n|² and v_n = 1 − ((1/M) Σ_m φ_n |y_n|²)^−½. Neither raises the
     loss, so the loss falls monotonically. With 2 sources both go the same way.
 
+    Start. "identity" begins with the recorded channels as outputs. Close microphones hear nearly the same, so these
+    outputs are nearly equal, and which becomes whose at a frequency is left to small differences. "sphered" makes them
+    uncorrelated first, W = R^(−1/2) at each frequency, which of all whitenings stays nearest to the channels, and
+    keeps the level of each frequency, so that the loud ones still decide when a source is active.
+
     Extra channels are reduced to the principal components of each frequency first; log|det W| then means
     ½ log det W Wᴴ. The loss counts only frequencies and frames that are not silent (see the module).
 
@@ -53,9 +60,9 @@ def auxiva(
         source_model: "laplace" (spherical, fixed scale) or "gauss" (a variance for each source and frame).
         update: "iss" or "ip".
         n_iterations: updates of all rows.
-        demixing_filter: warm start, shape (n_freqs, n_sources, n_channels); the identity, scaled to the power of the
-            mixture, if None. With scale=None a call goes on exactly where another stopped. A frequency at which it
-            is singular starts from the identity.
+        start: "sphered" or "identity".
+        demixing_filter: warm start in place of ``start``, shape (n_freqs, n_sources, n_channels). With scale=None a
+            call goes on exactly where another stopped. A frequency at which it is singular starts from the identity.
         reference_channel: microphone that projection back aims at.
         scale: "projection_back", "minimal_distortion", or None for the filter as the iteration left it.
         callback: called as callback(iteration, demixing_filter, loss) with iteration 0 for the start and then after
@@ -73,9 +80,10 @@ def auxiva(
     """
     check_choice(source_model, "source_model", ("laplace", "gauss"))
     check_choice(update, "update", ("iss", "ip"))
+    check_choice(start, "start", ("sphered", "identity"))
     mixture = prepare_mixture(X, n_sources)
     channel, n_iterations = check_options(scale, reference_channel, len(mixture.X), n_iterations)
-    W = start_filter(mixture, demixing_filter)
+    W = start_filter(mixture, demixing_filter, sphered=start == "sphered")
     losses = np.zeros(n_iterations + 1)
 
     def report(iteration: int, loss: float) -> None:

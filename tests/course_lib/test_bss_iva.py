@@ -112,7 +112,9 @@ def test_more_channels_than_sources_are_reduced():
 def test_sources_are_the_filter_applied_to_the_mixture(source_model, update, scale):
     X, _, _ = instantaneous_mixture(3)
     result = auxiva(X, source_model=source_model, update=update, n_iterations=10, scale=scale, reference_channel=1)
-    np.testing.assert_allclose(result.sources, np.einsum("knc,ckm->nkm", result.demixing_filter, X), rtol=1e-10)
+    np.testing.assert_allclose(
+        result.sources, np.einsum("knc,ckm->nkm", result.demixing_filter, X), rtol=1e-10, atol=1e-13
+    )
 
 
 def test_the_scale_is_that_of_the_reference_microphone():
@@ -151,6 +153,30 @@ def test_where_it_stops_the_loss_has_no_slope(source_model, update, n_sources):
     weights = 0.5 / np.sqrt(power) if source_model == "laplace" else Y.shape[1] / power
     products = np.einsum("nm,nkm,jkm->knj", weights, Y, Y.conj()) / Y.shape[2]
     np.testing.assert_allclose(products, np.tile(np.eye(n_sources), (20, 1, 1)), atol=1e-6)
+
+
+@pytest.mark.parametrize("n_sources", [2, 3])
+def test_the_sphered_start_is_uncorrelated_and_near_the_microphones(n_sources):
+    X, _, _ = instantaneous_mixture(3)
+    X *= 10.0 ** np.linspace(-3, 3, 30)[:, None]
+    Y = auxiva(X, n_sources, start="sphered", n_iterations=0, scale=None).sources.transpose(1, 0, 2)
+    covariance = Y @ Y.conj().swapaxes(1, 2)
+    powers = np.trace(covariance, axis1=1, axis2=2).real[:, None, None] / n_sources
+    np.testing.assert_allclose(covariance / powers, np.tile(np.eye(n_sources), (30, 1, 1)), atol=1e-10)
+    # Frequencies keep their levels, and no other rotation of the outputs fits the first microphones better.
+    reduced = np.linalg.svd(X.transpose(1, 0, 2), compute_uv=False)[:, :n_sources]
+    np.testing.assert_allclose(powers[:, 0, 0] / powers[0, 0, 0], np.sum(reduced**2, 1) / np.sum(reduced[0] ** 2))
+    fit = Y @ X[:n_sources].transpose(1, 0, 2).conj().swapaxes(1, 2)
+    np.testing.assert_allclose(fit / powers, fit.conj().swapaxes(1, 2) / powers, atol=1e-10)
+    assert (np.linalg.eigvalsh(fit / powers) > -1e-10).all()
+
+
+def test_the_start_decides_and_a_warm_start_takes_its_place():
+    X, _, _ = instantaneous_mixture(3)
+    sphered, identity = (auxiva(X, start=start, n_iterations=0, scale=None) for start in ("sphered", "identity"))
+    assert not np.allclose(sphered.demixing_filter, identity.demixing_filter)
+    warm = auxiva(X, demixing_filter=identity.demixing_filter, n_iterations=0, scale=None)
+    np.testing.assert_allclose(warm.demixing_filter, identity.demixing_filter)
 
 
 def test_a_warm_start_goes_on_where_the_other_call_stopped():
