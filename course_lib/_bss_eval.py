@@ -74,13 +74,14 @@ def make_projector(references: Array, products: Array) -> Projector:
 
     n_taps = products.shape[-1]
     gram = gram_matrix(products)
-    tolerance = len(gram) * np.finfo(np.float64).eps * gram.diagonal().max()
     triangle, failed = dpotrf(gram, lower=1, clean=0, overwrite_a=1)
-    if not failed and np.min(triangle.diagonal() ** 2) > tolerance:
+    if not failed:
         return Projector(references, n_taps, triangle, np.arange(len(triangle)))
     # Some delayed reference is a sum of others, as with references that are copies of each other or lack a part
     # of the band. Pivoting takes the others first, and leaves out what adds nothing to their span.
-    triangle, order, rank, _ = dpstrf(gram_matrix(products), lower=1, tol=tolerance)
+    gram = gram_matrix(products)
+    tolerance = len(gram) * np.finfo(np.float64).eps * gram.diagonal().max()
+    triangle, order, rank, _ = dpstrf(gram, lower=1, tol=tolerance, overwrite_a=1)
     return Projector(references, n_taps, np.asfortranarray(triangle[:rank, :rank]), order[:rank] - 1)
 
 

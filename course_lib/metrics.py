@@ -202,7 +202,7 @@ def bss_eval(references: ArrayLike, estimates: ArrayLike, *, filter_length: int 
     distortion = interference + artefacts
     for j, k in enumerate(permutation):
         is_small = artefacts[j] < _SMALL_PART or (n_sources > 1 and interference[j] < _SMALL_PART * explained[j])
-        if is_small and s_hat[k].any():
+        if is_small:
             t, i, a = _bss_eval.split(s[j], projectors[j], everything, s_hat[k])
             target[j], explained[j], interference[j] = np.sum(t**2), np.sum((t + i) ** 2), np.sum(i**2)
             artefacts[j], distortion[j] = np.sum(a**2), np.sum((i + a) ** 2)
