@@ -169,8 +169,8 @@ def test_where_it_stops_the_loss_has_no_slope(partitioned, update):
     One basis a source: with more, a basis and a row of W may join to null a single frame, and the loss has no minimum.
     """
     X, _, _ = low_rank_mixture(2, n_freqs=10, n_frames=200, sparsity=2.0)
-    result = run(X, partitioned, update=update, n_iterations=1000, scale=None, n_bases=2 if partitioned else 1)
-    tolerance = 1e-3 if partitioned else 1e-6
+    result = run(X, partitioned, update=update, n_iterations=3000, scale=None, n_bases=2 if partitioned else 1)
+    tolerance = 5e-3 if partitioned else 1e-6
     R = model_power(result) + 1e-10
     Y, T, V = result.sources, result.bases, result.activations
     products = np.einsum("nkm,nkm,jkm->knj", 1 / R, Y, Y.conj()) / 200
