@@ -58,6 +58,7 @@ voices = np.array([data.speech_clip(talker, 8, corpus=CORPUS) for talker in rang
 melody = data.music_clip("lead", 8)
 
 print(f"Three voices, shape {voices.shape}, and a melody, shape {melody.shape}: 8 s at {sample_rate} Hz")
+print("Corpora of real recordings on this machine:", ", ".join(data.fetched_corpora()) or "none yet")
 
 # %% [markdown]
 # The voices are synthetic, so that the lesson runs everywhere. Real ones are better to listen to. If you have fetched some (`python data_fetch.py fetch mini-librispeech` in a
@@ -155,7 +156,7 @@ def equivalent_mixing(A, order, gains):
 
 # %% test="equivalent_mixing" points=1
 check.close(
-    equivalent_mixing(np.array([[1.0, 2.0], [3.0, 4.0]]), [1, 0], [2.0, -1.0]),
+    equivalent_mixing(np.array([[1, 2], [3, 4]]), [1, 0], [2, -1]),
     np.array([[1.0, -1.0], [2.0, -3.0]]),
     name="equivalent_mixing on the example",
     mistakes={
@@ -166,10 +167,13 @@ check.close(
     },
 )
 check.close(
-    equivalent_mixing(np.array([[1.0, 10.0, 100.0]]), [2, 0, 1], [1.0, 1.0, 1.0]),
-    np.array([[100.0, 1.0, 10.0]]),
-    name="equivalent_mixing with the order [2, 0, 1]",
-    mistakes={"the order was read the wrong way round: new source j is the old source order[j].": [[10.0, 100.0, 1.0]]},
+    equivalent_mixing(np.array([[1, 10, 100]]), [2, 0, 1], [1, 2, 4]),
+    np.array([[100.0, 0.5, 2.5]]),
+    name="equivalent_mixing of [[1, 10, 100]] with the order [2, 0, 1] and the gains [1, 2, 4]",
+    mistakes={
+        "the order was read the wrong way round: new source j is the old source order[j].": [[10.0, 50.0, 0.25]],
+        "the result was cut to whole numbers: make the new matrix a floating-point one.": [[100.0, 0.0, 2.0]],
+    },
 )
 check.passed("other sources, another matrix, the same microphones")
 ### BEGIN HIDDEN TESTS
@@ -324,7 +328,14 @@ def whiten_signals(X):
 
 # %% test="whiten_signals" points=2
 _X = np.array([[13.0, 11.0, 9.0, 7.0], [21.0, 23.0, 17.0, 19.0]])
+_X_before = _X.copy()
 _Z = np.asarray(whiten_signals(_X))
+check.close(
+    _X,
+    _X_before,
+    name="your input X after the call",
+    mistakes={"X was changed in place: write X = X - mean, which makes a new array, and not X -= mean.": _X_before - _X_before.mean(axis=1, keepdims=True)},
+)
 check.shape(_Z, (2, 4), name="whiten_signals on the example", mistakes={"the result is transposed: channels are rows.": (4, 2), "this is a matrix; apply it to the signals.": (2, 2)})
 check.close(_Z.mean(axis=1), np.zeros(2), absolute_tolerance=1e-9, name="the means of your white signals")
 check.close(
@@ -340,16 +351,27 @@ check.close(
         "you multiplied by the roots of the eigenvalues: divide.": [[4, 0], [0, 64]],
         "the covariance was divided by N - 1, as np.cov does: divide by N.": [[0.75, 0], [0, 0.75]],
         "each channel was scaled by itself; they are still correlated.": [[1, 0.6], [0.6, 1]],
-        "the eigenvectors are the columns of E: project with E.T @ X, not E @ X.": [[5 / 8, 3 / 8], [3 / 8, 5 / 2]],
     },
 )
 _centred = _X - np.array([[10.0], [20.0]])
 check.close(_centred @ _Z.T / 4 @ _Z, _centred, name="the microphones, computed back from your white signals")
+_X = np.array([[2.0, 1.0, 0.0], [0.5, 1.0, 1.0], [0.0, -1.0, 3.0]]) @ np.sin(np.outer([1.0, 2.0, 3.0], np.arange(24)))
+_centred = _X - _X.mean(axis=1, keepdims=True)
+_eigenvalues, _E = np.linalg.eigh(_centred @ _centred.T / 24)
+_not_projected = _E @ _centred / np.sqrt(_eigenvalues)[:, None]
+_Z = np.asarray(whiten_signals(_X))
+check.close(
+    _Z @ _Z.T / 24,
+    np.eye(3),
+    absolute_tolerance=1e-9,
+    name="the covariance of three white signals",
+    mistakes={"the eigenvectors are the columns of E: project with E.T @ X, not E @ X.": _not_projected @ _not_projected.T / 24},
+)
 check.passed("the channels are white: mean zero, variance one, no correlation")
 ### BEGIN HIDDEN TESTS
 _rng = check.hidden_inputs("whiten_signals")
 _n_drawn = 2 * int(_rng.integers(50, 400)) + 1
-for _n_channels, _n in [(1, 5), (2, 3), (2, _n_drawn), (3, _n_drawn + 1), (5, 400), (7, 2001)]:
+for _n_channels, _n in [(2, 3), (2, _n_drawn), (3, _n_drawn + 1), (5, 400), (7, 2001)]:
     _mixing = np.linalg.qr(_rng.standard_normal((_n_channels, _n_channels)))[0] * _rng.uniform(0.1, 3.0, _n_channels)
     _random = _rng.random((_n, _n_channels))
     _clean = np.linalg.qr(_random - _random.mean(axis=0))[0].T * np.sqrt(_n)
@@ -586,7 +608,7 @@ check.close(scale_invariant_sdr(_s, _estimate), 10 * np.log10(_rho**2 / (1 - _rh
 # **By hand.** Take the orthogonal references `[1, 1, 1, 1]` and `[1, -1, 1, -1]`, and the estimate `[4, 2, 2, 0]` of the first one. Along the first it has $8/4 = 2$, along the second $4/4 = 1$. The rest is `[4, 2, 2, 0] - [2, 2, 2, 2] - [1, -1, 1, -1] = [1, 1, -1, -1]`. The three energies are 16, 4 and 4. So SDR is
 # $16/8$ or 3.01 dB, SIR $16/4$ or 6.02 dB, and SAR $20/4$ or 6.99 dB.
 #
-# **Expected number.** What `metrics.bss_eval(references, estimates, filter_length=1)` gives for all estimates at once.
+# **Expected number.** What `metrics.bss_eval(references, estimates, filter_length=1, permute=False)` gives for all estimates at once.
 
 # %% [markdown] hints="distortion_ratios"
 # concept: Two projections tell everything: one onto the target source alone, one onto the plane of all sources. The difference between them is interference; what lies outside the plane is artefact.
@@ -808,7 +830,7 @@ check.close(best_order(_scores), _order[:4].argsort().tolist(), name="scores tha
 # $$\kappa(y) = \frac{\mathbb E\{y^4\}}{\mathbb E\{y^2\}^2} - 3 .$$
 #
 # For a Gaussian it is 0. (For variance 1 the density is $\varphi(y) = e^{-y^2/2}/\sqrt{2\pi}$, and $y\varphi = -\varphi'$. So by parts $\mathbb E\{y^4\} = \int y^3\cdot y\varphi = 3\int y^2\varphi = 3$.) It is positive for signals that are mostly near zero and now and then large, such as speech: **super-Gaussian**. It is negative for signals that are spread evenly, such as
-# a sustained tone: **sub-Gaussian**. The smallest value is −2, for a signal that jumps between two values of opposite sign.
+# a sustained tone: **sub-Gaussian**. The smallest value is −2, for a signal that takes two values only, equally often.
 
 # %% [markdown]
 # ### Exercise 2.8 — Excess kurtosis
@@ -953,7 +975,7 @@ print(f"One voice {measured[0]:.1f}, two {measured[1]:.1f}, eight {measured[7]:.
 # %% tags="demo"
 angles_deg = np.arange(0, 181, 3)
 directions = np.array([np.cos(np.radians(angles_deg)), np.sin(np.radians(angles_deg))])
-projections = directions.T @ white.signals
+projections = directions.T @ white.signals[:, ::4]  # every fourth sample tells as much, in a quarter of the time
 source_angles_deg = np.degrees(np.arctan2(turned[1], turned[0])) % 180
 figure, axes = plt.subplots(1, 3, figsize=(10, 2.9), sharex=True, layout="constrained")
 curves = {
@@ -1184,7 +1206,8 @@ check.close(
         "the second term, the mean of g' times w, is missing: this is a gradient step.": np.array([1.368, 1.376]) / np.hypot(1.368, 1.376),
         "the two terms were added: subtract the second one.": np.array([3.168, 3.776]) / np.hypot(3.168, 3.776),
         "the first term is a sum and the second a mean: divide both by the number of samples.": np.array([3.672, 3.104]) / np.hypot(3.672, 3.104),
-        "g was applied to Z instead of to the projections.": np.array([1.0, 0.0]),
+        "this is the step of logcosh, whatever the contrast.": (_Z @ np.tanh(_w @ _Z) / 4 - np.mean(1 - np.tanh(_w @ _Z) ** 2) * _w)
+        / np.linalg.norm(_Z @ np.tanh(_w @ _Z) / 4 - np.mean(1 - np.tanh(_w @ _Z) ** 2) * _w),
     },
 )
 _Z = np.array([[2.0, -1.0, 0.0, -1.0, 0.0], [0.0, 1.0, -2.0, 0.0, 1.0]]) / np.sqrt(1.2)
@@ -1198,7 +1221,8 @@ for _name, _g, _g_prime in [("logcosh", np.tanh(_u), 1 - np.tanh(_u) ** 2), ("ex
         up_to_sign=True,
         name=f"newton_step with {_name}",
         mistakes={
-            "this is the step of the cube, whatever the contrast.": np.mean(_Z * _u**3, axis=1) - 3 * np.mean(_u**2) * _w,
+            "this is the step of the cube, whatever the contrast.": (np.mean(_Z * _u**3, axis=1) - 3 * np.mean(_u**2) * _w)
+            / np.linalg.norm(np.mean(_Z * _u**3, axis=1) - 3 * np.mean(_u**2) * _w),
             "the second term, the mean of g' times w, is missing: this is a gradient step.": _terms[0] / np.linalg.norm(_terms[0]),
         },
     )
@@ -1391,6 +1415,7 @@ check.close(
     name="decorrelate_rows([[1, 1], [0, 1]])",
     mistakes={
         "this is Gram and Schmidt's answer, which favours the first row: use the matrix root.": np.array([[1, 1], [-1, 1]]) / np.sqrt(2),
+        "this is Gram and Schmidt's answer (by QR), which favours the first row: use the matrix root.": np.array([[-1, -1], [-1, 1]]) / np.sqrt(2),
         "the rows were only scaled to length 1: they are not at right angles yet.": [[1 / np.sqrt(2), 1 / np.sqrt(2)], [0, 1]],
         "the root is missing: this is the inverse of W W^T times W.": [[1, 0], [-1, 1]],
         "the product stands in the wrong order: the root belongs on the left of W.": np.array([[1, 2], [-1, 3]]) / np.sqrt(5),
@@ -1399,6 +1424,10 @@ check.close(
         "the columns are the transpose of what they should be.": np.array([[2, -1], [1, 2]]) / np.sqrt(5),
     },
 )
+_W = np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 3.0], [1.0, 0.0, 1.0]])
+_Q = np.asarray(decorrelate_rows(_W))
+check.close(_Q @ _Q.T, np.eye(3), absolute_tolerance=1e-9, name="Q @ Q.T for three rows")
+check.close(_W @ _Q.T, _Q @ _W.T, name="W @ Q.T, which is the root of W @ W.T and so equals its own transpose; yours")
 check.passed("the nearest set of right angles")
 ### BEGIN HIDDEN TESTS
 _rng = check.hidden_inputs("decorrelate_rows")
@@ -1473,7 +1502,7 @@ listen({"microphone 1": heard[0]} | dict(zip(names, outputs[metrics.best_permuta
 
 # %% [markdown]
 # Whitening alone is of little use. The melody gains most by it, the voices keep their company: a SIR of 2.5 or 6 dB is a party still. FastICA brings a mean SIR of more than 40 dB with each contrast, within ten iterations, and symmetric decorrelation is about 2 dB ahead of deflation, which hands its errors down. The iterations of deflation are cheaper: each moves one row,
-# those of the symmetric form all four.
+# those of the symmetric form all four. All of them need the whole recording before they can begin. Once $\mathbf B$ is known, separating costs sixteen multiplications a sample, and no delay.
 #
 # So does the contrast matter? On clean recordings hardly. Knock against microphone 1 once: one sample, twenty standard deviations high, among 128 000. We find the demixing matrix from the recording with the knock, and judge it on the recording without.
 
@@ -1510,12 +1539,12 @@ scenes_of_two = {"two voices": pair, "a voice and a noise": np.array([voices[0],
 figure, ax = plt.subplots(figsize=(10, 2.8), layout="constrained")
 for (name, sources), style in zip(scenes_of_two.items(), ["-", "--", ":"], strict=True):
     mixed = A_two @ sources
-    projected = directions.T @ ica.whiten(mixed).signals
-    ax.plot(angles_deg, np.maximum(ica.negentropy(projected), 1e-9), style, label=name)
+    projected = directions.T @ ica.whiten(mixed).signals[:, ::4]
+    ax.plot(angles_deg, 1e3 * ica.negentropy(projected), style, label=name)
     indices = [ica.amari_index(ica.fastica(mixed, rng=np.random.default_rng(seed)).demixing_matrix, A_two) for seed in range(5)]
     print(f"{name:20} Amari index from {min(indices):.3f} to {max(indices):.3f} over five starts")
-ax.set(yscale="log", xlabel="Direction of the projection (°)", ylabel="Negentropy", xticks=np.arange(0, 181, 45), title="Two Gaussian sources leave no peak to climb")
-ax.legend(ncols=3)
+ax.set(xlabel="Direction of the projection (°)", ylabel="Negentropy × 1000", xticks=np.arange(0, 181, 45), title="Two Gaussian sources leave no peak to climb")
+ax.legend(loc="upper left")
 plt.show()
 
 # %% [markdown]
