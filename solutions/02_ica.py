@@ -1548,7 +1548,7 @@ ax.legend(loc="upper left")
 plt.show()
 
 # %% [markdown]
-# The **Amari index** looks at $\mathbf B\mathbf A$: it is 0 if each row and each column has exactly one nonzero entry, and 1 if all entries are equally large. Two voices give 0.003, whatever the start. A voice and a noise give 0.005. With two noises the answer depends on the start, from 0.16 to 0.99: it was never in the data. Whitening still works there. It is the last angle that cannot be found.
+# The **Amari index** looks at $\mathbf B\mathbf A$: it is 0 if each row and each column has exactly one nonzero entry, and 1 if all entries are equally large. Two voices give 0.003, whatever the start. A voice and a noise give 0.005. With two noises each start gives another answer, anywhere between 0 and 1: it was never in the data. Whitening still works there. It is the last angle that cannot be found.
 #
 # ### 8.2 More sources than microphones
 #
