@@ -325,6 +325,40 @@ def test_a_singular_start_is_mended(mixture, approach, start):
     assert amari_index(result.demixing_matrix, MIXING) < 0.02
 
 
+def saddle_point(X: np.ndarray) -> np.ndarray:
+    """Directions at which two of the sources stand mixed half and half."""
+    found = fastica(X, tolerance=1e-12, max_iterations=1000, rng=np.random.default_rng(0))
+    B = found.demixing_matrix @ whiten(X).dewhitening_matrix
+    B[:2] = np.array([[1, 1], [1, -1]]) / np.sqrt(2) @ B[:2]
+    return B
+
+
+@pytest.mark.parametrize("approach", APPROACHES)
+@pytest.mark.parametrize("name", CONTRASTS)
+@pytest.mark.parametrize("n_sources", [2, 5])
+def test_a_saddle_point_is_left(rng, approach, name, n_sources):
+    A = rng.standard_normal((n_sources, n_sources))
+    X = A @ rng.laplace(size=(n_sources, N_SAMPLES))
+    start = saddle_point(X)
+    result = fastica(X, approach=approach, contrast=name, start=start, rng=rng)
+    assert result.converged
+    assert amari_index(result.demixing_matrix, A) < 0.05
+    np.testing.assert_allclose(covariance(result.sources), np.eye(n_sources), atol=1e-10)
+    assert sum(result.n_iterations) == result.history.size
+    cut_short = fastica(X, approach=approach, contrast=name, start=start, max_iterations=2, rng=rng)
+    assert max(cut_short.n_iterations) <= 2
+
+
+def test_a_saddle_point_stops_the_bare_iteration(rng, monkeypatch):
+    """Else the test above would show nothing."""
+    A = rng.standard_normal((2, 2))
+    X = A @ rng.laplace(size=(2, N_SAMPLES))
+    monkeypatch.setattr(ica, "_turned_off_saddles", lambda *_: None)
+    result = fastica(X, start=saddle_point(X), rng=rng)
+    assert result.converged
+    assert amari_index(result.demixing_matrix, A) > 0.2
+
+
 @pytest.mark.parametrize("approach", APPROACHES)
 def test_same_generator_same_result(mixture, approach):
     first, second = (fastica(mixture, approach=approach, rng=np.random.default_rng(3)) for _ in range(2))
