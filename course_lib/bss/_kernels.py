@@ -35,7 +35,8 @@ def _compiled(function: Function) -> Function:
 
 def _part(function: Function) -> Function:
     """Compile what only the sweeps call; without an entry from Python that takes half the time."""
-    return cast(Function, numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function))
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **_OPTIONS}
+    return cast(Function, numba.njit(**options)(function))
 
 
 @_part
@@ -107,7 +108,7 @@ def _is_heard(power: float, w: Complex, n: int, weight: float) -> bool:
     norm = 0.0
     for k in range(w.shape[1]):
         norm += w[n, k].real ** 2 + w[n, k].imag ** 2
-    return power > EMPTY_OUTPUT * w.shape[0] * norm * weight
+    return bool(power > EMPTY_OUTPUT * w.shape[0] * norm * weight)
 
 
 @_part

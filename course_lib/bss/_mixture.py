@@ -51,7 +51,7 @@ class Mixture:
 
     @property
     def n_sources(self) -> int:
-        return self.channels.shape[1]
+        return int(self.channels.shape[1])
 
     def log_determinants(self, W: NDArray[np.complex128]) -> NDArray[np.float64]:
         """Return log|det W[k]| of the solver's filter in the caller's units, at the active frequencies."""
@@ -117,25 +117,33 @@ def prepare_mixture(X: ArrayLike, n_sources: int | None) -> Mixture:
             "Record with more microphones, or separate fewer sources."
         )
     # Powers of two lose no bit, so that a warm start goes on exactly where it stopped.
-    exponent = np.frexp(max(np.abs(mixture.real).max(), np.abs(mixture.imag).max()))[1]
-    channels = np.ldexp(1.0, -exponent) * mixture.astype(np.complex128) if exponent else mixture.astype(np.complex128)
-    power = np.sum(channels.real**2 + channels.imag**2, axis=0)
+    exponent = int(np.frexp(max(np.abs(mixture.real).max(), np.abs(mixture.imag).max()))[1])
+    loudness = float(np.ldexp(1.0, -exponent))
+    projection = np.zeros((n_freqs, n_channels, n_channels), dtype=np.complex128)
+    projection[:] = np.eye(n_channels)
+    channels: NDArray[np.complex128] = np.multiply(mixture.transpose(1, 0, 2), loudness, dtype=np.complex128, order="C")
+    power = _power(channels)
     active_freqs = power.mean(axis=1) > _SILENT_FREQUENCY * power.mean()
     active_frames = power.mean(axis=0) > _SILENT_FRAME * power.mean()
     if n_sources < n_channels:
-        channels, projection = reduce_channels(channels, n_sources)
-    else:
-        projection = np.broadcast_to(np.eye(n_channels, dtype=np.complex128), (n_freqs, n_channels, n_channels))
-    channels = np.ascontiguousarray(channels.transpose(1, 0, 2)[active_freqs][:, :, active_frames])
-    mean_power = np.sum(channels.real**2 + channels.imag**2, axis=(1, 2)) / max(1, n_sources * channels.shape[2])
+        reduced, projection = reduce_channels(channels.transpose(1, 0, 2), n_sources)
+        channels = np.ascontiguousarray(reduced.transpose(1, 0, 2))
+        power = _power(channels)
     # A frequency that only sounds in silent frames has no power left.
-    heard = mean_power > 0
-    if not heard.all():
-        active_freqs[np.flatnonzero(active_freqs)[~heard]] = False
-        channels, mean_power = channels[heard], mean_power[heard]
-    scales = np.ldexp(1.0, -np.frexp(np.sqrt(mean_power))[1])
-    channels *= scales[:, None, None]
-    return Mixture(mixture, channels, projection, scales * np.ldexp(1.0, -exponent), active_freqs, active_frames)
+    mean_power = power[:, active_frames].sum(axis=1) / max(1, n_sources * int(active_frames.sum()))
+    active_freqs &= mean_power > 0
+    if not (active_freqs.all() and active_frames.all()):
+        channels, mean_power = channels[active_freqs][:, :, active_frames], mean_power[active_freqs]
+    gains = np.ldexp(1.0, -np.frexp(np.sqrt(mean_power))[1])
+    channels *= gains[:, None, None]
+    return Mixture(mixture, channels, projection, gains * loudness, active_freqs, active_frames)
+
+
+def _power(channels: NDArray[np.complex128]) -> NDArray[np.float64]:
+    """Return Σ_c |x_c|², shape (n_freqs, n_frames), without squares of the whole array at once."""
+    real, imag = channels.real, channels.imag
+    power: NDArray[np.float64] = np.einsum("kcm,kcm->km", real, real) + np.einsum("kcm,kcm->km", imag, imag)
+    return power
 
 
 def check_options(scale: Scale | None, reference_channel: int, n_channels: int, n_iterations: int) -> tuple[int, int]:
