@@ -164,7 +164,11 @@ def _project(y: Real, w: Complex, weights: Real, weight_sums: Real, A: Complex, 
 
 @_part
 def _solve_where_heard(A: Complex, b: Complex, c: Complex) -> None:
-    """Solve A c = b for Hermitian A by elimination, in place; c is zero where it comes in so, or a pivot is rounding."""
+    """Solve A c = b for Hermitian A by elimination, in place.
+
+    c comes in as 1 for an output that is heard and 0 for one that is empty; it is zero there, and where a pivot is
+    rounding.
+    """
     size = b.shape[0]
     for i in range(size):
         c[i] *= A[i, i].real

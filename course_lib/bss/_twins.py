@@ -38,7 +38,7 @@ def as_planes(y: NDArray[np.complex128]) -> NDArray[np.float64]:
 def _output_power(
     y: NDArray[np.complex128], W: NDArray[np.complex128], weights: NDArray[np.float64], n: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the mean power of output n at each frequency with the given weights, and where it is more than rounding."""
+    """Return the weighted mean power of output n at each frequency, and where it is more than rounding."""
     power = np.mean(weights * np.abs(y[:, n]) ** 2, axis=-1)
     largest = y.shape[1] * np.sum(np.abs(W[:, n]) ** 2, axis=-1) * np.mean(weights, axis=-1)
     return power, power > EMPTY_OUTPUT * largest

@@ -1,11 +1,12 @@
 """Independent low-rank matrix analysis: IVA whose source models are non-negative factorisations of the spectrograms.
 
-Conventions as in :mod:`course_lib.bss.iva`. Every source model holds, besides its bases, a constant power 100 dB below the
-mean power of its output at the frequency: no model reaches zero, the loss is that of the model with this constant, and it
-falls in every iteration.
+Conventions as in :mod:`course_lib.bss.iva`. Every source model holds, besides its bases, a constant power 100 dB below
+the mean power of its output at the frequency, taken at the start: no model reaches zero, and the loss is that of the
+model with this constant, which falls in every iteration. Even so the loss need not settle: with two bases or more, a
+basis and a row of W can join to null a single frame at a frequency, and then gain a little in every iteration.
 
-Scale. Multiplying a row of W and the bases of its source to match changes neither the loss nor the path of the iteration,
-so nothing is normalised between iterations; at the start every output gets unit power at every frequency.
+Scale. Multiplying a row of W and the bases of its source to match changes neither the loss nor the path of the
+iteration, so nothing is normalised between iterations; at the start every output gets unit power at every frequency.
 """
 
 from __future__ import annotations
@@ -46,20 +47,20 @@ def ilrma(
 ) -> Separation:
     """Separate a recording by Gaussian independent low-rank matrix analysis (Gauss-ILRMA).
 
-    Equation: minimise (1/M) Σ_n,k,m ( |y_n[k,m]|² / R_n[k,m] + log R_n[k,m] ) − 2 Σ_k log|det W[k]|, y[k,m] = W[k] x[k,m],
-        with R_n = T_n V_n, or R_n = Σ_b z_nb t_b v_bᵀ if partitioned; M frames.
+    Equation: minimise (1/M) Σ_n,k,m ( |y_n[k,m]|² / R_n[k,m] + log R_n[k,m] ) − 2 Σ_k log|det W[k]|,
+        y[k,m] = W[k] x[k,m], with R_n = T_n V_n, or R_n = Σ_b z_nb t_b v_bᵀ if partitioned; M frames.
 
-    An iteration updates the partition, the bases, the activations and the filter, in this order. The first three are the
-    multiplicative updates of Itakura–Saito with exponent ½,
-    t ← t ( Σ |y|² v/R² / Σ v/R )^½ and likewise v and z; the columns of z are brought to a sum of one by moving their sum
-    into t. The filter is updated as in :func:`course_lib.bss.auxiva` with the weights φ_n[k,m] = 1/R_n[k,m]. No step
-    raises the loss. log|det W| of a reduced recording, silent frequencies and silent frames are as there.
+    An iteration updates the partition, the bases, the activations and the filter, in this order. The first three are
+    the multiplicative updates of Itakura–Saito with exponent ½, t ← t ( Σ |y|² v/R² / Σ v/R )^½ and likewise v and z;
+    the columns of z are brought to a sum of one by moving their sum into t. The filter is updated as in
+    :func:`course_lib.bss.auxiva` with the weights φ_n[k,m] = 1/R_n[k,m]. No step raises the loss. log|det W| of a
+    reduced recording, silent frequencies and silent frames are as there.
 
-    Start. "identity" begins with the recorded channels as outputs. "iva" runs Gauss-model AuxIVA first, from its sphered start, which is an ILRMA
-    with one flat basis: it settles which output is whose before the bases learn, costs about a third as much an iteration, and
-    makes the result depend less on chance. Its start_iterations come before, and are not among, the n_iterations; give
-    n_iterations=50 − start_iterations for a comparison at 50 iterations in all. Bases and activations start at random,
-    at each frequency with the power of the output.
+    Start. "identity" begins with the recorded channels as outputs. "iva" runs Gauss-model AuxIVA first, from its
+    sphered start; that is an ILRMA with one flat basis, settles which output is whose before the bases learn, costs
+    about a third as much an iteration, and makes the result depend less on chance. Its start_iterations come before,
+    and are not among, the n_iterations: give n_iterations=50 − start_iterations for a comparison at 50 iterations in
+    all. Bases and activations start at random, at each frequency with the power of the output.
 
     Args:
         X: mixture, shape (n_channels, n_freqs, n_frames), complex; computed in double precision whatever its own.
@@ -79,14 +80,14 @@ def ilrma(
             each, the filter scaled as the result.
         rng: source of the random bases and activations.
     Returns:
-        Sources, filter, losses and source models. The bases of the plain model are scaled with the sources, so that T V is
-        their power; those of the partitioned model are shared, and stay as they fit the filter that scale=None gives.
+        Sources, filter, losses and source models. The bases of the plain model are scaled with the sources, so that T V
+        is their power; those of the partitioned model are shared, and stay as they fit the filter of scale=None.
     Raises:
         ValueError: if X is no complex spectrogram of at least 2 channels, there are more sources than channels, or an
             option or the shape of a warm start is wrong.
     Cost: O(n_freqs·n_frames·n_sources·(n_sources + n_bases)) an iteration for "iss".
-    Reference: D. Kitamura, N. Ono, H. Sawada, H. Kameoka and H. Saruwatari, "Determined blind source separation unifying
-        independent vector analysis and nonnegative matrix factorization", IEEE/ACM Trans. ASLP 24(9), 2016.
+    Reference: D. Kitamura, N. Ono, H. Sawada, H. Kameoka and H. Saruwatari, "Determined blind source separation
+        unifying independent vector analysis and nonnegative matrix factorization", IEEE/ACM Trans. ASLP 24(9), 2016.
     Lesson: 03 §7
     """
     check_choice(update, "update", ("iss", "ip"))

@@ -1,9 +1,10 @@
 """Independent vector analysis: all frequencies of a source are judged together, so no permutation is left to solve.
 
-Conventions. X, W, Y as in :mod:`course_lib.bss`; k is the frequency, m the frame, n the source. Inside, each frequency is
-scaled to unit mean power, and silent frequencies and frames (100 dB below the mean frame) take no part in the estimate:
-their filter is the identity's. A source's level in a frame is floored 100 dB below the mean level; the loss is that of
-the model with this floor, so it is exact and falls in every iteration. Loudness of the mixture therefore has no influence.
+Conventions. k is the frequency, m the frame, n the source. Inside, each frequency is scaled to about unit mean power;
+silent frequencies (200 dB below the mean) and frames (100 dB) take no part: the filter of a silent frequency is the
+identity. The level of a source in a frame is floored 100 dB below the mean level of the mixture, and the loss is that of
+the model with this floor, so it is exact and falls in every iteration. How loud a mixture is has no influence. An
+output that cancellation has emptied at a frequency, as of identical channels, is left as it is there.
 """
 
 from __future__ import annotations
@@ -41,10 +42,11 @@ def auxiva(
         with G(r) = r for "laplace" and G(r) = K log(r²/K) + K for "gauss"; K frequencies, M frames.
 
     G is replaced by a parabola φ_n[m] r² that touches it from above at the present r: φ = 1/(2r) or K/r². What is left
-    is quadratic in each row w_n[k] and solved either by iterative projection, w_n ← (W U_n)⁻¹ e_n scaled to
-    w_nᴴ U_n w_n = 1 with U_n = (1/M) Σ_m φ_n x xᴴ ("ip"), or by iterative source steering ("iss"), y_k ← y_k − v_k y_n for
-    n = 1, 2, …, with v_k = Σ_m φ_k y_k y_n* / Σ_m φ_k |y_n|² and v_n = 1 − ((1/M) Σ_m φ_n |y_n|²)^−½. Neither raises the
-    loss, so the loss falls monotonically. With 2 sources both go the same way.
+    is quadratic in each row w_n[k], and two ways lower it. Iterative projection ("ip") solves for one row after the
+    other: w_n ← (W U_n)⁻¹ e_n, scaled to w_nᴴ U_n w_n = 1, with U_n = (1/M) Σ_m φ_n x xᴴ. Iterative source steering
+    ("iss") takes one output after the other out of all the rest, without an inverse: y_j ← y_j − v_j y_n with
+    v_j = Σ_m φ_j y_j y_n* / Σ_m φ_j |y_n|² and v_n = 1 − ((1/M) Σ_m φ_n |y_n|²)^−½. Neither raises the loss. With two
+    sources both find the same directions in a sweep, if one goes through the sources in the opposite order.
 
     Start. "identity" begins with the recorded channels as outputs. Close microphones hear nearly the same, so these
     outputs are nearly equal, and which becomes whose at a frequency is left to small differences. "sphered" makes them
