@@ -13,15 +13,17 @@ pytest.importorskip("selenium", reason="selenium is not installed (the test extr
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed (the lessons extra brings it)")
 
 from jupyterlab_browser import LessonPage, chromium, jupyter_lab, missing_browser, screenshot_on_failure
+from lesson_sources import LESSON_NAMES, PROJECT, lesson
 
 from autograder.cells import defined_callables
-from autograder.source import read_lesson
 
 ROOT = Path(__file__).parents[2]
-NAME = "01_convolution_stft"
-SOURCE = ROOT / "solutions" / f"{NAME}.py"
-NOTEBOOK = ROOT / "notebooks" / f"{NAME}.ipynb"
-SCREENSHOT = ROOT / "build" / "browser" / f"{NAME}.png"
+MISTAKES = {
+    "01_convolution_stft": ("[:-1]", "likely cause: off by one"),
+    "02_ica": ("[:, ::-1]", "likely cause:"),
+    "03_nmf_ilrma": ("** 0.5", "likely cause:"),
+}
+"""For each lesson what turns the right answer to its first exercise into a wrong one, and what its check then says."""
 
 pytestmark = [
     pytest.mark.browser,
@@ -33,31 +35,32 @@ pytestmark = [
 ]
 
 
-def test_a_learner_hears_sees_fails_and_passes(tmp_path: Path) -> None:
-    exercise = read_lesson(SOURCE).exercises[0]
+@pytest.mark.parametrize("name", LESSON_NAMES)
+def test_a_learner_hears_sees_fails_and_passes(name: str, tmp_path: Path) -> None:
+    spoilt, complaint = MISTAKES[name]
+    exercise, next_exercise = lesson(name).exercises[:2]
     function_name = defined_callables(exercise.answer)[0]
-    # A wrong answer that any exercise which returns a signal has: the right one without its last sample.
     wrong_answer = (
         f"{exercise.answer}\n\nthe_right_one = {function_name}\n\n"
-        f"def {function_name}(*arguments):\n    return the_right_one(*arguments)[:-1]\n"
+        f"def {function_name}(*arguments):\n    return the_right_one(*arguments){spoilt}\n"
     )
+    notebook = f"{name}.ipynb"
     lessons = tmp_path / "lessons"
     lessons.mkdir()
-    shutil.copy(NOTEBOOK, lessons / NOTEBOOK.name)
+    shutil.copy(PROJECT.notebooks / notebook, lessons / notebook)
 
     with (
         jupyter_lab(lessons, tmp_path / "state") as address,
         chromium(tmp_path / "profile") as driver,
-        screenshot_on_failure(driver, SCREENSHOT),
+        screenshot_on_failure(driver, ROOT / "build" / "browser" / f"{name}.png"),
     ):
-        page = LessonPage(driver, address.format(path=NOTEBOOK.name))
+        page = LessonPage(driver, address.format(path=notebook))
         # Run All stops at the first test that fails, which is that of the first exercise.
         page.run_all()
         errors = page.errors()
         assert len(errors) == 1, errors
         assert f"NotImplementedError: Exercise {exercise.number}" in errors[0]
         assert all(math.isfinite(duration) and duration > 0.5 for duration in page.player_durations_s())
-        assert all(width > 100 for width in page.figure_widths())
 
         answer_cell = page.cell_with(f"def {function_name}(")
         test_cell = page.cell_with(exercise.visible_test.strip().splitlines()[-1])
@@ -67,7 +70,7 @@ def test_a_learner_hears_sees_fails_and_passes(tmp_path: Path) -> None:
         page.run_cell(test_cell)
         message = page.output_of(test_cell)
         assert page.errors() == [message]
-        assert "likely cause: off by one" in message
+        assert complaint in message
         assert "of this cell" in message
         assert "Traceback" not in message
 
@@ -76,3 +79,10 @@ def test_a_learner_hears_sees_fails_and_passes(tmp_path: Path) -> None:
         page.run_cell(test_cell)
         assert page.output_of(test_cell).startswith("✓")
         assert page.errors() == []
+
+        # Solved, the first exercise lets Run All go on as far as the second.
+        page.run_all()
+        errors = page.errors()
+        assert len(errors) == 1, errors
+        assert f"NotImplementedError: Exercise {next_exercise.number}" in errors[0]
+        assert all(width > 100 for width in page.figure_widths())
