@@ -19,31 +19,35 @@ from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Array = NDArray[Any]
+Constants = tuple[Any, ...]
 
 # log m = 2 (s + s³/3 + s⁵/5 + …) with s = (m − 1)/(m + 1): nine terms reach 3·10⁻¹⁶ for m from √½ to √2.
 _SERIES = 2 / (2 * np.arange(9) + 1)
 
 
 def _compiled(function: Function) -> Function:
-    # A test for zero divisors in the inner loops would keep them from being vectorised: the background is above zero.
+    # A test for zero divisors would keep the inner loops from being vectorised: the background is above zero.
     jit = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
     return cast(Function, jit(function))
 
 
-def logarithm_tables(dtype: np.dtype[Any]) -> tuple[tuple[int, int], Array, Array]:
+def logarithm_tables(dtype: np.dtype[Any]) -> tuple[tuple[int, int], Constants, Array]:
     """Return what :func:`sweep_frames` must know to take logarithms: bits of the mantissa and of √½, constants,
     and an array of the whole numbers of that size.
 
-    The constants have the precision of the data, since a number of another would make the loops compute in it.
+    The constants have the precision of the data, since a number of another would make the loops compute in it, and stand
+    in a tuple, since the loops would read an array again and again for fear that they had written to it.
     """
     n_mantissa_bits = int(np.finfo(dtype).nmant)
     root_of_half = int(np.sqrt(np.array(0.5, dtype)).view(f"i{dtype.itemsize}"))
-    constants = np.array([*_SERIES, 1.0, math.log(2), 0.0], dtype)
+    constants = tuple(dtype.type(value) for value in (*_SERIES, math.log(2), 1.0, 0.0))
     return (n_mantissa_bits, root_of_half), constants, np.empty(0, f"i{dtype.itemsize}")
 
 
 @_compiled
-def take_logarithms(x: Array, bits: Array, exponents: Array, float_format: tuple[int, int], constants: Array) -> None:
+def take_logarithms(
+    x: Array, bits: Array, exponents: Array, float_format: tuple[int, int], constants: Constants
+) -> None:
     """Replace x by log x, where ``bits`` is the same memory as whole numbers; the value for x = 0 is finite.
 
     The library's logarithm takes one number at a time, while these loops become vector instructions.
@@ -53,7 +57,7 @@ def take_logarithms(x: Array, bits: Array, exponents: Array, float_format: tuple
         exponent = (bits[f] - root_of_half) >> n_mantissa_bits
         bits[f] -= exponent << n_mantissa_bits
         exponents[f] = exponent
-    c, one, log_2 = constants, constants[9], constants[10]
+    c, log_2, one = constants, constants[9], constants[10]
     for f in range(x.size):
         s = (x[f] - one) / (x[f] + one)
         z = s * s
@@ -75,7 +79,7 @@ def sweep_frames(
     background: Any,
     smallest: Any,
     float_format: tuple[int, int],
-    constants: Array,
+    constants: Constants,
     whole_numbers: Array,
     pull_W: Array,
     push_W: Array,
@@ -87,10 +91,11 @@ def sweep_frames(
     """
     n_frames, n_freqs = V.shape
     n_components = W.shape[0]
-    one, zero = constants[9], constants[11]
+    one, zero = constants[10], constants[11]
     slopes, reciprocals = np.empty((block_length, n_freqs), V.dtype), np.empty((block_length, n_freqs), V.dtype)
     pulls, pushes = np.empty((block_length, n_components), V.dtype), np.zeros((block_length, n_components), V.dtype)
-    sums, logarithms, exponents = np.empty_like(W), np.empty(n_freqs, V.dtype), np.empty(n_freqs, V.dtype)
+    sums = np.empty_like(W)
+    logarithms, exponents, excess = np.empty(n_freqs, V.dtype), np.empty(n_freqs, V.dtype), np.empty(n_freqs, V.dtype)
     bits: Array = logarithms.view(whole_numbers.dtype)
     total = 0.0
     for begin in range(0, n_frames, block_length):
@@ -120,25 +125,26 @@ def sweep_frames(
         np.dot(h, W, slope)
         for m in range(n):
             x, s, q = v[m], slope[m], reciprocal[m]
-            divergence = 0.0
             if is_kl:
                 for f in range(n_freqs):
                     model = s[f] + background
                     s[f] = x[f] / model
                     logarithms[f] = s[f]
-                    divergence += model - x[f]
-                take_logarithms(logarithms, bits, exponents, float_format, constants)
-                for f in range(n_freqs):
-                    divergence += x[f] * logarithms[f]
+                    excess[f] = model - x[f]
             else:
                 for f in range(n_freqs):
                     q[f] = one / (s[f] + background)
                     logarithms[f] = x[f] * q[f]
                     s[f] = logarithms[f] * q[f]
-                    divergence += logarithms[f] - one
-                take_logarithms(logarithms, bits, exponents, float_format, constants)
+                    excess[f] = logarithms[f] - one
+            take_logarithms(logarithms, bits, exponents, float_format, constants)
+            divergence = zero
+            if is_kl:
                 for f in range(n_freqs):
-                    divergence -= logarithms[f]
+                    divergence += excess[f] + x[f] * logarithms[f]
+            else:
+                for f in range(n_freqs):
+                    divergence += excess[f] - logarithms[f]
             total += divergence
         if accumulate:
             np.dot(h.T, slope, sums)
