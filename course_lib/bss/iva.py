@@ -2,8 +2,8 @@
 
 Conventions. k is the frequency, m the frame, n the source. Inside, each frequency is scaled to about unit mean power;
 silent frequencies (200 dB below the mean) and frames (100 dB) take no part: the filter of a silent frequency is the
-identity. The level of a source in a frame is floored 100 dB below the mean level of the mixture, and the loss is that of
-the model with this floor, so it is exact and falls in every iteration. How loud a mixture is has no influence. An
+identity. The level of a source in a frame is floored 100 dB below the mean level of the mixture, and the loss is that
+of the model with this floor, so it is exact and falls in every iteration. How loud a mixture is has no influence. An
 output that cancellation has emptied at a frequency, as of identical channels, is left as it is there.
 """
 
