@@ -349,6 +349,18 @@ def test_a_saddle_point_is_left(rng, approach, name, n_sources):
     assert max(cut_short.n_iterations) <= 2
 
 
+@pytest.mark.parametrize("name", CONTRASTS)
+def test_an_eighth_of_a_turn_leads_off_a_saddle_point(rng, name):
+    z = whiten(rng.laplace(size=(4, N_SAMPLES)), method="zca").signals
+    assert ica._turned_off_saddles(z, np.eye(4), name) is None
+    half = np.array([[1, 1], [1, -1]]) / np.sqrt(2)
+    turned = ica._turned_off_saddles(z, scipy.linalg.block_diag(half, half), name)
+    np.testing.assert_allclose(np.sort(np.abs(turned)), [[0, 0, 0, 1]] * 4, atol=1e-12)
+    # Of all four mixed alike every pair gains: each row may turn but once, or rows would no longer be orthogonal.
+    all_alike = ica._turned_off_saddles(z, np.kron(half, half), name)
+    np.testing.assert_allclose(all_alike @ all_alike.T, np.eye(4), atol=1e-12)
+
+
 def test_a_saddle_point_stops_the_bare_iteration(rng, monkeypatch):
     """Else the test above would show nothing."""
     A = rng.standard_normal((2, 2))
