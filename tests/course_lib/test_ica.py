@@ -356,6 +356,7 @@ def test_an_eighth_of_a_turn_leads_off_a_saddle_point(rng, name):
     half = np.array([[1, 1], [1, -1]]) / np.sqrt(2)
     turned = ica._turned_off_saddles(z, scipy.linalg.block_diag(half, half), name)
     np.testing.assert_allclose(np.sort(np.abs(turned)), [[0, 0, 0, 1]] * 4, atol=1e-12)
+    np.testing.assert_allclose(turned @ turned.T, np.eye(4), atol=1e-12)
     # Where all four are mixed alike, every pair gains; each row turns once, for its gain was measured before any turn.
     once = ica._turned_off_saddles(z, np.kron(half, half), name)
     np.testing.assert_allclose(np.sort(np.abs(once)), [[0, 0, np.sqrt(0.5), np.sqrt(0.5)]] * 4, atol=1e-12)
