@@ -52,8 +52,8 @@ CORPUS = "offline"  # for real talkers: python data_fetch.py fetch mini-librispe
 
 # %% [markdown]
 # All voices come from `data.speech_clip(talker, seconds, corpus=CORPUS)`. Offline they are synthetic, and built on your machine. With a fetched corpus the same cells separate real talkers; the numbers in the text are those of the offline voices.
-# What changes? We tried recordings of real talkers at the places of section 5. IVA gains from them: 15 dB with the Gauss model where the synthetic voices give 7, and 10 dB in place of 2 with Laplace's. ILRMA reaches 16 dB in place of 14, and ordering by envelopes stays at 14. A real voice beside the lead melody is harder: 4 dB for ILRMA, in place of 9.
-# The dictionaries of section 4 hardly notice: 6.5 dB and 3.7 dB, where the text has 6.8 and 3.3.
+# What changes? We tried recordings of real talkers, at the same places. IVA gains most: with the Gauss model 15 dB where the synthetic voices give 7, with Laplace's 10 in place of 1. ILRMA reaches 17 dB in place of 13, and ordering by envelopes stays at 14. With a real voice beside the lead melody ILRMA
+# reaches 12 dB in place of 10. The dictionaries of section 4 hardly notice: 6.5 dB and 3.5 dB, where the text has 6.8 and 3.7.
 #
 # ## 1. Listen first
 #
@@ -267,9 +267,9 @@ check.close(
 _H = np.array([[1.0, 0.0], [2.0, 0.0]])
 check.close(
     update_frobenius(np.array([[2.0, 1.0], [3.0, 1.0]]), _W, _H),
-    np.array([[6 / 4 * 5 / 6, 0.0], [2.0, 0.0]]),
+    np.array([[1.25, 0.0], [2.0, 0.0]]),
     name="two frames, the second without any activation",
-    mistakes={"the quotient was not multiplied by the old H.": [[6 / 4 * 5 / 6, 0.0], [1.0, 0.0]]},
+    mistakes={"the quotient was not multiplied by the old H.": [[1.25, 0.0], [1.0, 0.0]]},
 )
 check.passed("one frame or many: the update is two products and a quotient")
 ### BEGIN HIDDEN TESTS
@@ -332,15 +332,15 @@ def iterate_kl(V, W, H):
 # %% test="iterate_kl" points=2
 _V, _W, _H = np.array([[2.0], [3.0]]), np.array([[1.0, 0.0], [1.0, 1.0]]), np.ones((2, 1))
 _result = iterate_kl(_V, _W, _H)
-assert isinstance(_result, tuple) and len(_result) == 2, f"Return the tuple (W, H): your function returned {type(_result).__name__}."
+assert isinstance(_result, (tuple, list)) and len(_result) == 2, f"Return the tuple (W, H): your function returned {type(_result).__name__}."
 check.close(
     _result[0],
     np.array([[2.0, 0.0], [1.5, 1.5]]),
     name="W of the example",
     mistakes={
-        "H was updated first, or the tuple is the wrong way round: begin with W, and return (W, H).": [[1.75], [1.5]],
+        "the tuple is the wrong way round: return (W, H).": [[1.0], [1.0]],
+        "H was updated first, and the tuple is the wrong way round: begin with W, and return (W, H).": [[1.75], [1.5]],
         "H was updated before W: begin with W.": [[8 / 7, 0.0], [12 / 13, 12 / 13]],
-        "that is the Frobenius update: the data must be divided by the model before the product.": [[2.0, 0.0], [1.5, 1.51]],
     },
 )
 check.close(
@@ -348,7 +348,7 @@ check.close(
     np.ones((2, 1)),
     name="H of the example",
     mistakes={
-        "H was updated with the quotient V / (W @ H) of the old W: compute it again after W has changed.": [[4.25 / 3.5], [1.5]],
+        "H was updated with the quotient V / (W @ H) of the old W: compute it again after W has changed.": [[6.25 / 3.5], [1.5]],
         "H was updated with the old W: use the new one.": [[1.75], [1.5]],
     },
 )
@@ -361,10 +361,10 @@ check.close(
     name="W with two frames",
     mistakes={
         "the denominator is missing: divide by the sums of the activations over the frames.": _W_right * np.array([2.0, 3.0]),
-        "the denominator is the sum over the components: it is the sum of each activation over the frames.": _W_right * np.array([1.0, 1.0]) * np.array([2.0, 3.0]) / np.array([2.0, 2.0]),
+        "that is the Frobenius update: here the data are divided by the model before the product.": [[4 / 5, 4 / 8], [6 / 7, 5 / 11]],
     },
 )
-check.close(_H_new.sum(axis=0) * 0 + (_W_new @ _H_new).sum(axis=0), np.array([5.0, 2.0]), name="the sum of each frame of the new model, which is that of V")
+check.close((_W_new @ _H_new).sum(axis=0), np.array([5.0, 2.0]), name="the sum of each frame of the new model, which is that of V")
 check.passed("W, then H, each with a fresh model")
 ### BEGIN HIDDEN TESTS
 _rng = check.hidden_inputs("iterate_kl")
@@ -624,7 +624,7 @@ def draw_model(rank, ax):
     """Draw the model with the chosen number of components."""
     model = splits[rank][0][0]
     error_db = 10 * np.log10(np.sum((V_duo - model.W @ model.H) ** 2) / np.sum(V_duo**2))
-    title = f"{rank} components: the model misses {error_db:.1f} dB, the instruments improve by {np.mean(gains_db[rank]):.1f} dB"
+    title = f"{rank} components: the error is at {error_db:.1f} dB, the instruments improve by {np.mean(gains_db[rank]):.1f} dB"
     plots.spectrogram_of_stft(model.W @ model.H, sample_rate, hop_length=hop_length, ax=ax, title=title, top_db=40, dynamic_range_db=60)
     ax.set_ylim(0, 4)
 
@@ -735,7 +735,7 @@ listen({"voice in babble": crowd.mixture} | oracle_sounds | {"voice alone": crow
 #
 # $$V \approx \begin{pmatrix} W_{\text{s}} & W_{\text{n}} \end{pmatrix}\begin{pmatrix} H_{\text{s}} \\ H_{\text{n}} \end{pmatrix} .$$
 #
-# With both dictionaries fixed this is **supervised** NMF. The $H$ update alone is convex, so all starts end in the same place. Often you know only one side. A hearing aid knows that people speak, and does not know next to which machine. Then $W_{\text{s}}$ stays fixed, and $W_{\text{n}}$ is learnt *from the mixture*: **semi-supervised** NMF. The proof of section 2.3 does not mind: updating some columns and not others
+# With both dictionaries fixed this is **supervised** NMF. In $H$ alone the cost is convex, so no start can end in a bad valley. Often you know only one side. A hearing aid knows that people speak, and does not know next to which machine. Then $W_{\text{s}}$ stays fixed, and $W_{\text{n}}$ is learnt *from the mixture*: **semi-supervised** NMF. The proof of section 2.3 does not mind: updating some columns and not others
 # is one more way to take turns.
 #
 # Give the free part few components. With many it explains the speech as well, and nothing is left for $W_{\text{s}}$.
@@ -791,7 +791,7 @@ check.close(
     mistakes={
         "the speech's spectra changed as well: they are fixed.": [[1.0], [0.5]],
         "the noise's spectra did not change: they are learnt from the mixture.": [[1.0], [7 / 13]],
-        "H was updated before the noise's spectra: begin with the spectra.": [[1.0], [1.75 / 3.4375 * 1.0]],
+        "H was updated before the noise's spectra: begin with the spectra.": [[1.0], [1.75 / (1.75 + 1.5 * 3 / 3.25)]],
         "H was updated with the quotient of the old noise spectra: compute it again.": [[1.0], [1.75 / 4.0]],
         "this is the noise's share.": [[0.0], [9 / 17]],
         "the Wiener mask of the squared models was taken: share out the model as it is.": [[1.0], [1.6**2 / (1.6**2 + 1.8**2)]],
@@ -1021,7 +1021,7 @@ plt.show()
 #
 # $$p(\mathbf y_{nm}) \propto e^{-G(r_{nm})}, \qquad r_{nm} = \sqrt{\sum_k |y_{nkm}|^2}, \qquad G(r) = r .$$
 #
-# This one is like Laplace's: spiky and heavy-tailed, as sources with pauses are (lesson 02, section 5). The frequencies are uncorrelated under this model, yet not independent: they share $r$. Exchange the outputs at one frequency, and two frames that were loud-all-over and silent-all-over become two half-loud ones. $r_1 + r_2$ rises, since the root is concave. Order has become a matter of cost.
+# This one is like Laplace's: spiky and heavy-tailed, as sources with pauses are (lesson 02, section 5). The frequencies are uncorrelated under this model, yet not independent: they share $r$. Exchange the outputs at one frequency, in a frame where source 1 speaks and source 2 pauses: $r_1$ falls a little, and $r_2$ rises from zero by much more. Their sum rises, since the root is steep at zero. Order has become a matter of cost.
 #
 # The likelihood follows from lesson 02. For complex vectors, $\mathbf y = W\mathbf x$ changes densities by $|\det W|^2$: $p(\mathbf x) = |\det W|^2\, p(\mathbf y)$. (A complex matrix acts on real and imaginary parts, hence the square.) With independent sources and the mean over $T$ frames, the negative log-likelihood is, up to a constant,
 #
@@ -1232,7 +1232,6 @@ check.close(
     mistakes={
         "the row holds w itself: it must hold the conjugate.": [[[1.0, 1j], [0.0, 1.0]]],
         "the new filter was put into a column: it belongs into row n.": [[[1.0, 0.0], [-1j, 1.0]]],
-        "row n of the inverse was taken: the solution for the unit vector is its column n.": [[[1.0, 1j], [0.0, 1.0]]],
     },
 )
 check.close(
@@ -1246,14 +1245,14 @@ check.close(
         "the row holds w itself: it must hold the conjugate.": [[[1.0, 0.0], [-1j / np.sqrt(2), np.sqrt(2)]]],
     },
 )
-_W = np.array([[[1.0, 1.0], [0.0, 1j]]])
+_W = np.array([[[1.0, 0.0], [1.0, 1.0]]])
 check.close(
     iterative_projection(_W, _U, 0),
-    np.array([[[1.0, -1j], [0.0, 1j]]]),
+    np.array([[[(1 - 1j) / np.sqrt(3), (-2 - 1j) / np.sqrt(3)], [1.0, 1.0]]]),
     name="row 0 with another row 1",
     mistakes={
-        "W was left out: solve with W @ U.": [[[1.0, -1j], [0.0, 1.0]]],
-        "W and U are in the wrong order: solve with W @ U.": [[[0.5 - 0.5j, -0.5 - 0.5j], [0.0, 1j]]],
+        "W was left out: solve with W @ U.": [[[1.0, -1j], [1.0, 1.0]]],
+        "W and U are in the wrong order: solve with W @ U.": [[[1 / np.sqrt(2), (-1 - 1j) / np.sqrt(2)], [1.0, 1.0]]],
     },
 )
 check.passed("the row is orthogonal to the others in the sense of U")
@@ -1301,7 +1300,7 @@ check.finite(check.within_seconds(3.0, iterative_projection, _W, _U, 2), name="m
 #         W = iterative_projection(W, weighted_covariance(X_talk, auxiliary_weights(Y)[n]), n)
 # ```
 #
-# Then listen to `synthesise(projected(W)[0])`. It follows the path of `bss.auxiva(X_talk, update="ip")`, up to the start's scale.
+# Then listen to `synthesise(projected(W)[0])`. To the last few bits it is what `bss.auxiva(X_talk, update="ip", start="identity", n_iterations=20)` finds. (Without `start="identity"` the library decorrelates the channels first.)
 #
 # ### 6.4 Without any inverse: iterative source steering
 #
@@ -1310,20 +1309,16 @@ check.finite(check.within_seconds(3.0, iterative_projection, _W, _U, 2), name="m
 #
 # $$v_l = \frac{\sum_m \varphi_{lm}\,y_{lm}\,y_{nm}^*}{\sum_m \varphi_{lm}\,|y_{nm}|^2}\;\;(l \ne n), \qquad v_n = 1 - \Big(\frac1T\sum_m \varphi_{nm}|y_{nm}|^2\Big)^{-1/2} .$$
 #
-# No covariance, no inverse: $O(N^2)$ operations for a bin and iteration where IP needs $O(N^3)$. This is **ISS**, the library's default. With two sources, one pass of ISS and one of IP give the same cost at every iteration. With more they take different paths, and neither ever rises.
+# No covariance, no inverse: $O(N^2)$ operations for a bin and iteration where IP needs $O(N^3)$. This is **ISS**, the library's default. Compare with IP: the fit of $v_l$ makes $\mathbf w_l^{\mathsf H}U_l\mathbf w_n = 0$, which is IP's condition for row $l$. With two sources ISS therefore does the same steps in the opposite order. With more the paths differ, and on neither can the cost rise.
 
 # %% tags="demo"
-by_iva, seconds_of = {}, {}
-for source_model in ("laplace", "gauss"):
-    started = time.perf_counter()
-    by_iva[source_model] = bss.auxiva(X_talk, source_model=source_model, n_iterations=50)
-    seconds_of[source_model] = time.perf_counter() - started
-by_ip = bss.auxiva(X_talk, update="ip", n_iterations=50)
+by_iva = {source_model: bss.auxiva(X_talk, source_model=source_model) for source_model in ("laplace", "gauss")}
+by_ip = bss.auxiva(X_talk, update="ip")
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3), layout="constrained")
 for (name, losses), style in zip({"ISS": by_iva["laplace"].losses, "IP": by_ip.losses}.items(), ["-", "--"], strict=True):
     axes[0].semilogy((losses - losses[-1])[:31], style, linewidth=2, label=name)
-axes[0].set(xlabel="Iteration", ylabel="Cost above the last", title="The cost never rises; both updates agree")
+axes[0].set(xlabel="Iteration", ylabel="Cost above the last", title="The cost falls alike by either update")
 axes[0].legend()
 axes[1].plot(frequency_khz, share_of_talker_0(by_iva["gauss"].demixing_filter), ".", markersize=3)
 axes[1].set(xlabel="Frequency (kHz)", ylabel="Talker 0 in output 0 (%)", title="IVA keeps the frequencies together")
@@ -1332,15 +1327,14 @@ plt.show()
 heard = {"mixture": talk.mixture[0, : len(duo)]}
 for source_model, result in by_iva.items():
     gains, sounds = scores(result.sources, references, talk.mixture[0, : len(duo)])
-    print(f"IVA, {source_model:8} SI-SDR improvement {gains[0]:+.1f} and {gains[1]:+.1f} dB, in {seconds_of[source_model]:.1f} s; largest rise of J: {np.diff(result.losses).max():.1e}")
+    print(f"IVA, {source_model:8} SI-SDR improvement {gains[0]:+.1f} and {gains[1]:+.1f} dB; largest rise of J: {np.diff(result.losses).max():.1e}")
     heard |= {f"talker {n}, {source_model}": sounds[n] for n in range(2)}
 listen(heard, sample_rate)
 
 # %% [markdown]
-# The order comes from the cost now, and no second step is needed. But look at the right picture: at the lowest frequencies, below about 0.5 kHz, the outputs are exchanged. They form a block that is at peace with itself. To turn it over, many frequencies would have to change together, and every single one of them would first raise the cost: a local minimum. Because voices have much of their energy down there, it costs half of the improvement.
+# The order comes from the cost now, and no second step is needed. But look at the right picture: at the lowest frequencies, below about 0.6 kHz, the outputs are mixed up or exchanged. That is a local minimum: to turn such a block over, many frequencies would have to change together. Because voices have much of their energy down there, it costs half of the improvement.
 # The heavier tail of the Gaussian model with a variance for each frame does better than Laplace's, and neither is as good as the ordering by envelopes. A flat model is too weak a tie. This is the gap that ILRMA fills.
 #
-# (With $N = 2$ one needs no cleverness to see why IP and ISS agree: both find the minimum of the same bowl over the same one-dimensional set of directions.)
 #
 # ## 7. ILRMA: IVA with parts
 #
@@ -1373,7 +1367,7 @@ listen(heard, sample_rate)
 #
 # **By hand.** `P = [[4], [1]]`, bases `[[1], [1]]`, activations `[[1]]`. The model is `[[1], [1]]`. The bases become $\sqrt{4/1}$ and $\sqrt{1/1}$: `[[2], [1]]`. With the new model, `[[2], [1]]`, the numerator for the activation is $2\cdot4/4 + 1\cdot1/1 = 3$ and the denominator $2/2 + 1/1 = 2$, so it becomes $\sqrt{3/2}$.
 #
-# **Expected number.** Itakura–Saito falls from $3 - \log 4 = 1.61$ to 0.55 in this one iteration.
+# **Expected number.** Itakura–Saito falls from $3 - \log 4 = 1.61$ to 0.16 in this one iteration.
 
 # %% [markdown] hints="update_source_model"
 # concept: Compare the boxed KL and IS rules. Data over model *squared* in the numerator, one over the model in the denominator, and a root around the quotient. Each half needs the model of its moment.
@@ -1400,14 +1394,14 @@ def update_source_model(P, bases, activations):
 # %% test="update_source_model" points=2
 _P, _bases, _activations = np.array([[4.0], [1.0]]), np.ones((2, 1)), np.ones((1, 1))
 _result = update_source_model(_P, _bases, _activations)
-assert isinstance(_result, tuple) and len(_result) == 2, f"Return the tuple (bases, activations): your function returned {type(_result).__name__}."
+assert isinstance(_result, (tuple, list)) and len(_result) == 2, f"Return the tuple (bases, activations): your function returned {type(_result).__name__}."
 check.close(
     _result[0],
     np.array([[2.0], [1.0]]),
     name="the bases of the example",
     mistakes={
         "the exponent ½ is missing: take the root of the quotient.": [[4.0], [1.0]],
-        "the activations were updated first: begin with the bases.": [[np.sqrt(8 / 5)], [np.sqrt(2 / 5)]],
+        "the activations were updated first: begin with the bases.": [[np.sqrt(4 / np.sqrt(2.5))], [np.sqrt(1 / np.sqrt(2.5))]],
         "the fraction is upside down.": [[0.5], [1.0]],
     },
 )
@@ -1464,7 +1458,7 @@ check.close(_new_activations, np.array([[np.sqrt(1.5)]]), name="whole numbers")
 # %% [markdown]
 # ### 7.2 What the model buys
 #
-# A talker and the lead melody, in the same room and with the same microphones. The talker's frames are voice-like, the lead's are notes. Watch the source models: the product $t\,v$ of each output, beside the output itself.
+# A talker and the lead melody, at the places of the two talkers. The talker's frames are voice-like, the lead's are notes. Watch the source models: the product $t\,v$ of each output, beside the output itself.
 
 # %% tags="demo"
 lead_scene = scenes.random_room_scene([talkers[0], lead], rt60_s=0.15, n_microphones=2, rng=np.random.default_rng(PLACES))
@@ -1494,6 +1488,8 @@ figure.suptitle("Two bases say little about each source, and enough to tell whic
 plt.show()
 
 # %% [markdown]
+# Beside the IVA that it starts from, ILRMA gains 0.7 dB here. For the two talkers it will be 6 dB: section 8 has the table.
+#
 # ### 7.3 Back to the microphone: projection back
 #
 # One ambiguity is left. Multiply the filter $\mathbf w_{nk}$ by any factor, and the bases $t_{nk}$ by its squared magnitude: the cost does not change. So each output comes out with an arbitrary gain at each frequency, which sounds like a telephone in a tin. We cannot know how loud the source was *at the source*. But we can ask a question that has an answer: how does it sound **at microphone $i$**?
@@ -1544,7 +1540,6 @@ check.close(
         "these are the outputs as they came: multiply them by the elements of the inverse.": [[[4.0]], [[6.0]]],
         "a column of the inverse was taken: microphone i is its row i.": [[[4.0]], [[0.0]]],
         "the diagonal of the inverse was taken: that scales source n to microphone n.": [[[4.0]], [[3.0]]],
-        "the row of W was taken, not that of its inverse.": [[[4.0]], [[6.0]]],
         "the outputs were divided by the element of the inverse: multiply.": [[[4.0]], [[-12.0]]],
     },
 )
@@ -1602,43 +1597,47 @@ listen(
 #
 # ILRMA has one number to choose: $B$. A voice changes its spectrum all the time. Music repeats a few notes. **Predict:** which of them wants more bases? And what else will happen as $B$ grows, when each run starts from other random numbers?
 #
-# As in the literature, we count: 2 to 9 bases, ten starts each, for two talkers and for two stems of music. A box holds the middle half of the ten results, the line in it is the median, and the dots are the single runs.
+# As in the literature, we count: 2 to 9 bases, ten starts each, for two talkers and for two stems of music. The channels as they are make the start (`start="identity"`), so that the bases have to do all the work. A box holds the middle half of the ten results, the line in it is the median, and the dots are the single runs.
 
 # %% tags="demo"
-def study(sources, bases_to_try, n_starts):
-    """SI-SDR improvement of ILRMA for each number of bases and each random start: shape (n_numbers, n_starts)."""
-    scene = scenes.random_room_scene(sources, rt60_s=0.15, n_microphones=2, rng=np.random.default_rng(PLACES))
+def study(sources, bases_to_try, n_starts=10):
+    """SI-SDR improvement of ILRMA for each number of bases and each random start, shape (n_numbers, n_starts)."""
+    sources = [source / np.sqrt(np.mean(source**2)) for source in sources]
+    scene = scenes.random_room_scene(sources, rt60_s=0.2, n_microphones=2, rng=np.random.default_rng(2))
     n_samples = len(sources[0])
     targets, mixture = scene.images[:, 0, :n_samples], scene.mixture[:, :n_samples]
     X = stft.stft(mixture, frame_length=1024, hop_length=512)
-    start = bss.auxiva(X, source_model="gauss", n_iterations=20, scale=None).demixing_filter
     gains = np.zeros((len(bases_to_try), n_starts))
     for i, n_bases in enumerate(bases_to_try):
-        for j in range(n_starts):
-            result = bss.ilrma(X, n_bases=n_bases, n_iterations=30, demixing_filter=start, rng=np.random.default_rng(j))
+        for seed in range(n_starts):
+            result = bss.ilrma(X, n_bases=n_bases, start="identity", n_iterations=40, rng=np.random.default_rng(seed))
             sounds = stft.istft(result.sources, frame_length=1024, hop_length=512, n_samples=n_samples)
             improvements = np.array([[metrics.si_sdr_improvement(r, s, mixture[0]) for s in sounds] for r in targets])
-            gains[i, j] = improvements[np.arange(2), metrics.best_permutation(improvements)].mean()
+            gains[i, seed] = improvements[np.arange(2), metrics.best_permutation(improvements)].mean()
     return gains
 
 
 bases_to_try = range(2, 10)
 studied = {
-    "two talkers": study([talker[: 4 * sample_rate] for talker in talkers], bases_to_try, 2),
-    "voice and lead": study([talkers[0][: 4 * sample_rate], lead[: 4 * sample_rate]], bases_to_try, 2),
+    "Two talkers": study([data.speech_clip(talker, 6, corpus=CORPUS) for talker in (2, 3)], bases_to_try),
+    "Bass and chords": study([data.music_clip(name, 6) for name in ("bass", "chords")], bases_to_try),
 }
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.4), sharey=True, layout="constrained")
 for (name, gains), colour, ax in zip(studied.items(), plots.PALETTE, axes, strict=False):
     ax.boxplot(gains.T, positions=bases_to_try, whis=(0, 100), widths=0.5, medianprops={"color": "black"})
     for n_bases, row in zip(bases_to_try, gains, strict=True):
         ax.plot(np.full(len(row), n_bases), row, ".", color=colour, markersize=4)
+    ax.axhline(0, color="0.3", linewidth=0.8)
     ax.set(xlabel="Bases for each source", title=name)
-axes[0].set_ylabel("SI-SDR improvement (dB)")
-figure.suptitle("How much the number of bases and the start decide")
+    print(f"{name:16} medians " + ", ".join(f"{n_bases}: {np.median(row):.1f}" for n_bases, row in zip(bases_to_try, gains, strict=True)) + " dB")
+axes[0].set_ylabel("Improvement (dB)")
+figure.suptitle("Talkers want few bases, the music more; and within a column, luck decides")
 plt.show()
 
 # %% [markdown]
-# BASESTEXT
+# For the talkers the median falls from 7.8 dB with two bases to about 5 with six and more. For the music it rises, from −0.3 to 2.1 dB. And in nearly every column luck decides about two decibels or more: the same method, the same recording, other random numbers. Who publishes one run publishes luck.
+#
+# A warning, in the same spirit: we *chose* these two recordings, because they show what the literature reports. Over ten pairs in two rooms the mean for talkers fell from 4.1 to 2.6 dB; that for music stayed near 1 dB, and the rooms scattered more than the bases. Some music does not separate at all. Bass and lead share so few frequencies that nearly every order of the outputs fits both models.
 
 # %% [markdown]
 # ### Exercise 3.12 — What does the number of bases trade? (written)
@@ -1730,15 +1729,15 @@ for offset, scene, hatch in zip((-0.2, 0.2), both_scenes, ["", "//"], strict=Tru
 ax.set_yticks(range(len(shown)), labels=shown)
 ax.invert_yaxis()
 ax.axvline(0, color="0.3", linewidth=0.8)
-ax.set(xlabel="SI-SDR improvement (dB)", title="Order decides: ICA needs it, and only ILRMA gets it right in both scenes")
+ax.set(xlabel="SI-SDR improvement (dB)", title="Order decides: of the blind methods, only ILRMA does well in both scenes")
 ax.legend()
 plt.show()
 
 # %% [markdown]
-# What the table says. *Order decides.* The same separated bins give −2 dB in any order and 13.5 dB in a good one. Ordering by envelopes is as good as ILRMA for two talkers, whose loudness moves independently, and nearly useless for voice and lead: the lead's notes have frequencies that share few frames, so envelopes have little to compare. *IVA's tie is too weak, ILRMA's is right*: 2 bases give the best of the blind results for the talkers, and 5 for the melody. *Sharing the bases* (partitioned) looked attractive, and does no better. *Time* is no issue:
-# all blind methods separate eight seconds in a fraction of that time, and IVA in a fraction of ILRMA's.
+# What the table says. *Order decides.* The same separated bins give −2 dB in any order and 13 dB in a good one. Ordering by envelopes is as good as ILRMA for two talkers, whose loudness moves independently. For voice and lead it is nearly useless: the notes of the lead share few frequencies, so their envelopes have little in common. *IVA's tie is weak, ILRMA's is stronger*: ILRMA with two bases does well in both scenes, 13 and 10 dB, where Gauss-IVA has 7 and 9. *More bases* do not help here, and *sharing them* (the partitioned model) does not, either.
+# *Time* is no issue: IVA needs the least, and ILRMA not much more than it needs iterations of its own.
 #
-# The oracle's masks know the answer and still lose to nothing by little for the talkers: a mask cannot undo an overlap, and two microphones can. For voice and lead, which overlap little, the mask would be far better, if one knew it. Lesson 04 joins masks and microphones.
+# For the talkers the oracle's masks, which know the answer, are only 1.5 dB ahead: a mask cannot undo an overlap, and two microphones can. For voice and lead, which overlap little, masks would be far better, if one knew them. Lesson 04 joins masks and microphones.
 #
 # ## 9. Where it breaks
 #
@@ -1774,11 +1773,11 @@ for places, gains in by_length.items():
 
 # %% [markdown]
 # - **The room is longer than the frame.** At $T_{60}$ = 0.6 s a quarter of the improvement is left. Section 5.1 says why: what arrives after the frame's end fits no single factor. Longer frames would fit, and leave too few of them.
-# - **The recording is short.** Each frequency needs enough frames to learn its matrices and models. The right panel shows that more is not always better: four seconds can be worse than one, depending on what is said in them and by whom. At eight all three draws are good.
+# - **The recording is short.** Each frequency needs enough frames to learn its matrices and models. The right panel shows that more is not always better: four seconds can be worse than one, depending on what is said in them and by whom. At eight seconds all three draws gain about 7 dB or more.
 # - **Somebody moves.** One $W_k$ for the whole recording means one place for each source. A head that turns by a few centimetres changes the phases at 4 kHz (a wavelength of 8.6 cm) by a good part of a turn. Algorithms that follow exist: they forget old frames, and then have less data.
 # - **More sources than microphones.** $W_k$ has as many rows as there are microphones, and each row can put out $N - 1$ sources. A third talker stays in both outputs. Diffuse noise is infinitely many sources.
 # - **The number of bases** is wrong: section 7.4. So may be the number of sources, which we have taken as known.
-# - **The start is bad.** The cost has local minima, such as the exchanged block of section 6. `bss.ilrma` therefore begins with 30 iterations of Gauss-IVA. Try `start="identity"`, and other seeds.
+# - **The start is bad.** The cost has local minima, such as the exchanged block of section 6. `bss.ilrma` therefore decorrelates the channels, and begins with 30 iterations of Gauss-IVA. Try `start="identity"`, and other seeds.
 # - **Low frequencies.** At 100 Hz the wave is 3.4 m long, and two microphones 5 cm apart hear nearly the same. All methods are at their worst there.
 #
 # ## 10. What we have learnt
