@@ -276,7 +276,9 @@ class _Scope:
         literals = [argument.value if isinstance(argument, ast.Constant) else None for argument in node.args]
         if called is getattr and len(literals) >= 2 and isinstance(literals[1], str):
             return _member(self._value(node.args[0]), literals[1])
-        if called in (importlib.import_module, builtins.__import__) and literals and isinstance(literals[0], str):
+        # By identity: a global that shares a name with something local may be an array, which compares to an array.
+        imports = called is importlib.import_module or called is builtins.__import__
+        if imports and literals and isinstance(literals[0], str):
             path = literals[0]
             return _imported(path if called is importlib.import_module else path.partition(".")[0])
         return _UNKNOWN

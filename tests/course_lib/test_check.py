@@ -566,6 +566,8 @@ HONEST = {
     "def f(x, h):\n    return np.correlate(x, h)",
     "itself": "def f(x, h):\n    return f(x, h)",
     "ufunc": "import numpy as np\ndef f(x, h):\n    return np.add(x, h)",
+    "a helper inside, named as an array outside": "import numpy as np\nfactor = np.arange(3)\n"
+    "def f(x, h):\n    def factor(a):\n        return a\n    return factor(x)",
     "annotation": "from scipy import signal\n"
     "def f(x: signal.StateSpace) -> signal.StateSpace:\n    y: signal.StateSpace = x\n    return y",
     "allowed module": "from course_lib import constants\ndef f(x, h):\n    return constants.SAMPLE_RATE_HZ",
