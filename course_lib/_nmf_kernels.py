@@ -35,8 +35,8 @@ def logarithm_tables(dtype: np.dtype[Any]) -> tuple[tuple[int, int], Constants, 
     """Return what :func:`sweep_frames` must know to take logarithms: bits of the mantissa and of √½, constants,
     and an array of the whole numbers of that size.
 
-    The constants have the precision of the data, since a number of another would make the loops compute in it, and stand
-    in a tuple, since the loops would read an array again and again for fear that they had written to it.
+    The constants have the precision of the data, since one of another would make the loops compute in it, and stand
+    in a tuple, since the loops would read an array again each time for fear that they had written to it.
     """
     n_mantissa_bits = int(np.finfo(dtype).nmant)
     root_of_half = int(np.sqrt(np.array(0.5, dtype)).view(f"i{dtype.itemsize}"))

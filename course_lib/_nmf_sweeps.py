@@ -46,8 +46,8 @@ class Sweep:
 class Problem:
     """What stays the same from sweep to sweep.
 
-    V has shape (n_freqs, n_frames); the constant background is added to the model, and the penalty, once for each entry
-    of H, to the loss.
+    V has shape (n_freqs, n_frames) and contains the constant background already, which is added to the model too. The
+    penalty times the sum of H belongs to the loss.
     """
 
     V: Array

@@ -4,11 +4,10 @@ Conventions. V is ``(n_freqs, n_frames)`` and not negative: a magnitude or power
 ``(n_freqs, n_components)`` are the spectra of the components, the rows of H ``(n_components, n_frames)`` say how loud
 each one is when. All is computed in the precision of the input; losses are summed in float64.
 
-Silence. The logarithm and the quotient of Kullback–Leibler and Itakura–Saito have no value at zero, so the model that
-they compare with V is WH + b with a constant background b = mean(V)·ε², ε the machine epsilon: far below rounding, so
-it changes no digit of a loss, and yet the loss stays defined and falls monotonically when parts of WH vanish.
-Itakura–Saito is infinite at V = 0 whatever the model; there V counts as at least 10⁻¹²·mean(V), 120 dB below the mean
-of a power spectrogram.
+Silence. Quotients and logarithms have no value at zero, and Itakura–Saito is infinite at V = 0 whatever the model. So
+Kullback–Leibler and Itakura–Saito compare V + b with WH + b, where b = 10⁻¹⁵·mean(V), 150 dB below the mean of a power
+spectrogram (10⁻¹², 120 dB, in float32). That is beneath anything recorded, keeps every loss finite, is 0 for a silent
+cell with a silent model, and the updates take it into account: a loss with a background of its own still never rises.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ Divergence = Literal["frobenius", "kl", "is"]
 Start = Literal["random", "nndsvd"]
 Callback = Callable[[int, NDArray[Any], NDArray[Any], float], object]
 
-_SILENCE = 1e-12
-"""Itakura–Saito takes smaller values of V, relative to its mean, as this."""
+_BACKGROUND = {"float32": 1e-12, "float64": 1e-15}
+"""What is added to V and to its model, relative to the mean of V. In float32, less squared would leave its range."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def nmf(
     is_silent = not V.any()
     if is_silent:
         H[:] = 0
-    penalty = sparsity * float(V.mean(dtype=np.float64)) ** (beta - 1) if sparsity else 0.0
+    penalty = sparsity * float(V.mean(dtype=np.float64)) ** (beta - 1) if sparsity and not is_silent else 0.0
     problem = _problem_of(V, beta, penalty)
 
     def outside() -> tuple[NDArray[Any], NDArray[Any]]:
@@ -203,7 +202,7 @@ def nndsvd(V: ArrayLike, n_components: int) -> tuple[NDArray[Any], NDArray[Any]]
     Equation: V = Σ_k σ_k u_k v_kᵀ; (w_k, h_k) = √(σ_k ‖u±‖ ‖v±‖) (u±/‖u±‖, v±/‖v±‖), where ± is the sign whose parts,
         the positive or the negative entries, have the larger ‖u±‖‖v±‖.
 
-    Zeros would stay zero under multiplicative updates; they become √(mean(V)/n_components)/10, small beside the rest.
+    Zeros would stay zero under multiplicative updates; entries below √(mean(V)/n_components)/100 are raised to that.
 
     Args:
         V: spectrogram, shape (n_freqs, n_frames), not negative.
@@ -235,10 +234,9 @@ def nndsvd(V: ArrayLike, n_components: int) -> tuple[NDArray[Any], NDArray[Any]]
         # √(σ ‖w‖ ‖h‖) to each, less the norm that each has already.
         W[:, k] = strength * w * np.sqrt(size[1] / size[0]) if size[0] > 0 else 0
         H[k] = strength * h * np.sqrt(size[0] / size[1]) if size[1] > 0 else 0
-    fill = np.sqrt((V / V.dtype.type(unit)).mean() / n_components) / 10
-    W[W == 0], H[H == 0] = fill, fill
+    smallest = np.sqrt((V / V.dtype.type(unit)).mean() / n_components) / 100
     root = V.dtype.type(np.sqrt(unit))
-    return W * root, H * root
+    return np.maximum(W, smallest) * root, np.maximum(H, smallest) * root
 
 
 def part_powers(W: ArrayLike, H: ArrayLike, groups: Sequence[Any]) -> NDArray[Any]:
@@ -266,7 +264,7 @@ def part_powers(W: ArrayLike, H: ArrayLike, groups: Sequence[Any]) -> NDArray[An
     n_components = W.shape[1]
     members: list[NDArray[np.intp]] = []
     for j, group in enumerate(groups):
-        index = group if isinstance(group, slice) else np.asarray(group)
+        index = group if isinstance(group, slice) else np.asarray(group, dtype=None if np.size(group) else np.intp)
         try:
             chosen = np.atleast_1d(np.arange(n_components)[index])
         except IndexError as error:
@@ -294,11 +292,10 @@ def part_powers(W: ArrayLike, H: ArrayLike, groups: Sequence[Any]) -> NDArray[An
 
 def _problem_of(V: NDArray[Any], beta: int, penalty: float = 0.0) -> Problem:
     """Return the problem with what the module's docstring says about silence."""
-    mean = float(V.mean(dtype=np.float64))
-    if beta == 0:
-        V = np.maximum(V, V.dtype.type(_SILENCE * mean))
-    background = 0.0 if beta == 2 else (mean or 1.0) * float(np.finfo(V.dtype).eps) ** 2
-    return Problem(V, beta, background, penalty)
+    if beta == 2:
+        return Problem(V, beta, 0.0, penalty)
+    background = _BACKGROUND[V.dtype.name] * (float(V.mean(dtype=np.float64)) or 1.0)
+    return Problem(V + V.dtype.type(background), beta, background, penalty)
 
 
 def _update_spectra(W: NDArray[Any], H: NDArray[Any], beta: int, sweep: Sweep, penalty: float, n_fixed: int) -> None:
@@ -421,7 +418,7 @@ def _starting_point(
             W_free, H_free = nndsvd(V, n_components - n_fixed)
         else:
             assert rng is not None
-            W_free = 1 - rng.random((n_freqs, n_components - n_fixed))
+            W_free = 2 * (1 - rng.random((n_freqs, n_components - n_fixed)))
             if H is not None:
                 W_free *= _levels(V, n_components, H[n_fixed:].mean(axis=1))
         W = np.hstack([fixed, W_free.astype(np.result_type(V, fixed))])
