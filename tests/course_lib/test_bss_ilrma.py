@@ -98,6 +98,41 @@ def test_the_loss_is_exact_where_products_of_models_overflow():
     assert loss == pytest.approx(np.sum((Y[0, :, 0] ** 2 + Y[0, :, 1] ** 2) / R + np.log(R)), rel=1e-12)
 
 
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_an_iteration_is_that_of_the_papers(partitioned):
+    """Partition, bases and activations by their multipliers, then w_n ← (W U_n)⁻¹ e_n for one row after the other."""
+    X, _, _ = low_rank_mixture(3)
+    before = run(X, partitioned, n_iterations=3, scale=None)
+    after = run(X, partitioned, update="ip", n_iterations=1, scale=None, continue_from=before)
+    P = np.abs(before.sources) ** 2
+    if partitioned:
+        Z, T, V = before.partition.copy(), before.bases.copy(), before.activations.copy()
+        product, factors = "nb,kb,bm->nkm", [Z, T, V]
+        terms = ["kb,bm,nkm->nb", "nb,bm,nkm->kb", "nb,kb,nkm->bm"]
+    else:
+        T, V = before.bases.copy(), before.activations.copy()
+        product, factors = "nkb,nbm->nkm", [T, V]
+        terms = ["nbm,nkm->nkb", "nkb,nkm->nbm"]
+    for i, term in enumerate(terms):
+        R = np.einsum(product, *factors) + 1e-10
+        others = factors[:i] + factors[i + 1 :]
+        factors[i] *= np.sqrt(np.einsum(term, *others, P / R**2) / np.einsum(term, *others, 1 / R))
+        if partitioned and i == 0:
+            factors[1] *= Z.sum(axis=0)
+            Z /= Z.sum(axis=0)
+    models = [after.partition, after.bases, after.activations]
+    for actual, expected in zip(models[-len(terms) :], factors, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-12)
+    R = np.einsum(product, *factors) + 1e-10
+    W = before.demixing_filter.copy()
+    for n in range(3):
+        U = np.einsum("km,ckm,dkm->kcd", 1 / R[n], X, X.conj()) / X.shape[2]
+        w = np.linalg.inv(W @ U)[:, :, n]
+        w /= np.sqrt(np.einsum("kc,kcd,kd->k", w.conj(), U, w).real)[:, None]
+        W[:, n] = w.conj()
+    np.testing.assert_allclose(after.demixing_filter, W, rtol=1e-6, atol=1e-9 * np.abs(W).max())
+
+
 # --- separation ----------------------------------------------------------------------------------------------------
 
 
