@@ -1,0 +1,1 @@
+# %% [markdown] start="reference" about="Half done: stopped after the permutations." blank="excess_kurtosis contrast_derivatives newton_step one_by_one decorrelate_rows why_order_and_scale invariances failures"
