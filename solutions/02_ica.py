@@ -120,7 +120,7 @@ for j in range(2):
 #
 # $$\mathbf x = \mathbf A\,\mathbf s = \underbrace{\mathbf A\,\mathbf P^{\mathsf T}\mathbf D^{-1}}_{\mathbf A'}\;\underbrace{\mathbf D\,\mathbf P\,\mathbf s}_{\mathbf s'}.$$
 #
-# The same microphone signals, to the last bit, from other sources and another matrix. And if the sources were independent of each other, the new ones are, too: reordering and scaling do not make one know anything of another. So no method that looks at $\mathbf x$ alone,
+# Exactly the same microphone signals, from other sources and another matrix. And if the sources were independent of each other, the new ones are, too: reordering and scaling do not make one know anything of another. So no method that looks at $\mathbf x$ alone,
 # now or ever, can tell the order, the scale or the sign. The best that we can hope for is $\mathbf B\mathbf A = \mathbf D\mathbf P$: a matrix with **one** nonzero entry in each row and each column.
 #
 # The usual way out is a convention. We let all sources have variance 1, and put the loudness into the columns of $\mathbf A$. `course_lib.ica` sorts them by how much energy they contribute, and chooses each sign such that the largest entry of its column is positive.
@@ -269,7 +269,7 @@ print(f"Angle between the two arrows: {np.degrees(np.arccos(A_two[:, 0] @ A_two[
 #
 # Take the mean off each channel: $\mathbf x \leftarrow \mathbf x - \mathbb E\{\mathbf x\}$. ($\mathbb E$ is the mean over the samples.) The model survives, since the mean of $\mathbf A\mathbf s$ is $\mathbf A$ times the mean of $\mathbf s$. From now on everything has mean zero.
 #
-# What do correlations know? All of them stand in the **covariance matrix** $\mathbf C = \mathbb E\{\mathbf x\mathbf x^{\mathsf T}\}$. It is symmetric, so it has orthonormal eigenvectors (the columns of $\mathbf E$) and real eigenvalues (the diagonal of $\mathbf\Lambda$), and
+# What do correlations know? All of them stand in the **covariance matrix** $\mathbf C = \mathbb E\{\mathbf x\mathbf x^{\mathsf T}\}$. It is symmetric, so it has orthonormal eigenvectors (the columns of $\mathbf E$) and real eigenvalues (the diagonal of $\mathbf\Lambda$), all positive unless some weighted sum of the channels is silent, and
 # $\mathbf C = \mathbf E\mathbf\Lambda\mathbf E^{\mathsf T}$. Now set
 #
 # $$\mathbf V = \mathbf\Lambda^{-1/2}\mathbf E^{\mathsf T}, \qquad \mathbf z = \mathbf V\mathbf x.$$
@@ -302,7 +302,7 @@ print(f"Angle between the two arrows: {np.degrees(np.arccos(A_two[:, 0] @ A_two[
 # **Outcome.** You can turn any channels into white ones, and you know why the eigenvalues' *roots* divide.
 #
 # **Task.** Write `whiten_signals(X)` for an array of shape `(n_channels, n_samples)`. Take off the mean of each channel, then apply a whitening matrix. Return white signals of the same shape. Use $1/N$ for the mean over $N$ samples (`np.cov` divides by $N - 1$). Every whitening matrix is right,
-# $\mathbf\Lambda^{-1/2}\mathbf E^{\mathsf T}$ as well as $\mathbf E\mathbf\Lambda^{-1/2}\mathbf E^{\mathsf T}$. No channel is a sum of others, so all eigenvalues are positive.
+# $\mathbf\Lambda^{-1/2}\mathbf E^{\mathsf T}$ as well as $\mathbf E\mathbf\Lambda^{-1/2}\mathbf E^{\mathsf T}$. No channel is a weighted sum of others, so all eigenvalues are positive.
 #
 # **By hand.** `X = [[13, 11, 9, 7], [21, 23, 17, 19]]` has the means 10 and 20; without them it is `[[3, 1, -1, -3], [1, 3, -3, -1]]`, with the covariance `[[5, 3], [3, 5]]`. Its eigenvectors are $(1, 1)/\sqrt2$ and $(1, -1)/\sqrt2$, with the eigenvalues 8 and 2. Along the first,
 # the samples are $(4, 4, -4, -4)/\sqrt2$. Divided by $\sqrt8$, that is `[1, 1, -1, -1]`. Along the second, they are $(2, -2, 2, -2)/\sqrt2$, and divided by $\sqrt2$ `[1, -1, 1, -1]`. Both have variance 1, and their product has the mean 0.
@@ -451,7 +451,7 @@ plt.show()
 #
 # $$\mathrm{SI\text{-}SDR} = 10\log_{10}\frac{\rho^2}{1-\rho^2}.$$
 #
-# It is the angle between two vectors, in decibels, and nothing else. Most toolkits subtract the mean from both signals first, since a constant is no sound. We do, too.
+# It is the angle between two vectors, in decibels, and nothing else. Many toolkits subtract the mean from both signals first, since a constant is no sound. We do, too.
 
 # %% tags="demo"
 figure, ax = plt.subplots(figsize=(8, 2.9), layout="constrained")
@@ -738,7 +738,7 @@ for name, estimate in cases.items():
     print(f"{name:26} {cells[0]:>6} {cells[1]:>7} │ {cells[2]:>6} {cells[3]:>6} {cells[4]:>6}")
 
 # %% [markdown]
-# Row by row. *Scale and sign* hurt the SNR alone. *A constant* hurts SNR and SDR, while SI-SDR has subtracted it. *One sample of delay*, which nobody can hear, costs SNR and SI-SDR everything but 7 dB: a delayed signal is no multiple of the original. SDR sees no error, because a delay is a filter. *The first 25 ms of a room*
+# Row by row. *Scale and sign* hurt the SNR alone. *A constant* hurts SNR and SDR, while SI-SDR has subtracted it. *One sample of delay*, which nobody can hear, leaves 7.6 dB of SNR and 7.0 dB of SI-SDR: a delayed signal is no multiple of the original. SDR sees no error, because a delay is a filter. *The first 25 ms of a room*
 # sound like the voice, a little later and in another colour. SI-SDR calls that −27 dB, a catastrophe, while SDR gives 36 dB. Neither is wrong. They answer different questions.
 #
 # *The other voice* and *the hiss* are the textbook case. The error is unrelated to the voice, so SNR, SI-SDR and SDR agree, at 10 dB. SIR and SAR tell the two apart. (The hiss has a SIR of 30 dB, not infinity: with 512 taps one finds a little of the other voice in any noise, by chance.) *Clipping* follows the voice closely, and there all three differ: 5.0, 5.9 and 6.8 dB, since each forgives more than the one before.
@@ -924,7 +924,7 @@ check.close(excess_kurtosis(-_x), excess_kurtosis(_x), absolute_tolerance=1e-9, 
 # ### 5.2 The kurtosis of a mixture, exactly
 #
 # How does kurtosis change when independent sources are mixed? Let $y = \sum_i q_i s_i$ with independent sources of mean 0 and variance 1, and let $\sum_i q_i^2 = 1$, so that $y$ has variance 1, too. Multiply out $y^4$ and take means. A term in which some source stands alone, such as $s_1^3 s_2$ or
-# $s_1^2 s_2 s_3$, has the mean 0, since $\mathbb E\{s_1^3 s_2\} = \mathbb E\{s_1^3\}\,\mathbb E\{s_2\} = 0$. What is left are fourth powers and products of two squares; of each pair $i<j$ there are $\binom42 = 6$:
+# $s_1^2 s_2 s_3$, has the mean 0, since $\mathbb E\{s_1^3 s_2\} = \mathbb E\{s_1^3\}\,\mathbb E\{s_2\} = 0$. (That is what independence means: whatever functions you take of two sources, the mean of the product is the product of the means. Uncorrelated sources promise it for $s_1 s_2$ alone.) What is left are fourth powers and products of two squares; of each pair $i<j$ there are $\binom42 = 6$:
 #
 # $$\mathbb E\{y^4\} = \sum_i q_i^4\,\mathbb E\{s_i^4\} + 6\sum_{i<j} q_i^2 q_j^2 = \sum_i q_i^4(\kappa_i + 3) + 3\Big[\big(\textstyle\sum_i q_i^2\big)^2 - \sum_i q_i^4\Big] = \sum_i q_i^4\,\kappa_i + 3 .$$
 #
@@ -963,7 +963,7 @@ print(f"One voice {measured[0]:.1f}, two {measured[1]:.1f}, eight {measured[7]:.
 # ### 5.3 Negentropy, and how it is measured
 #
 # Kurtosis has a flaw: the fourth power. A single click, ten or twenty standard deviations high, can outweigh eight seconds of speech. There is a measure with better foundations. The **entropy** of a variable with density $p$ is $H(y) = -\int p(y)\log p(y)\,dy$, its unpredictability. Among all variables with mean 0 and variance 1,
-# the Gaussian $\nu$ has the largest entropy. Here is why. With the Gaussian density $\varphi$, and since $\log t \le t - 1$,
+# the Gaussian $\nu$ has the largest entropy. Here is why. With the Gaussian density $\varphi$, and since $\log t \le t - 1$, with equality only for $t = 1$,
 #
 # $$\int p\log\frac{\varphi}{p}\,dy \;\le\; \int p\Big(\frac{\varphi}{p} - 1\Big)dy = 1 - 1 = 0 .$$
 #
@@ -1140,11 +1140,11 @@ plt.show()
 #
 # $$F(\mathbf w) = \mathbb E\{\mathbf z\,g(\mathbf w^{\mathsf T}\mathbf z)\} - \beta\,\mathbf w = \mathbf 0 .$$
 #
-# Multiply by $\mathbf w^{\mathsf T}$ from the left to see that $\beta = \mathbb E\{\mathbf w^{\mathsf T}\mathbf z\;g(\mathbf w^{\mathsf T}\mathbf z)\}$ there. Solve $F = \mathbf 0$ by Newton's method. The matrix of derivatives is
+# Multiply by $\mathbf w^{\mathsf T}$ from the left to see that $\beta = \mathbb E\{\mathbf w^{\mathsf T}\mathbf z\;g(\mathbf w^{\mathsf T}\mathbf z)\}$ there. Solve $F = \mathbf 0$ by Newton's method. The matrix of derivatives, with $\beta$ held fixed, is
 #
 # $$\frac{\partial F}{\partial\mathbf w} = \mathbb E\{\mathbf z\mathbf z^{\mathsf T} g'(\mathbf w^{\mathsf T}\mathbf z)\} - \beta\,\mathbf I \;\approx\; \mathbb E\{\mathbf z\mathbf z^{\mathsf T}\}\;\mathbb E\{g'(\mathbf w^{\mathsf T}\mathbf z)\} - \beta\,\mathbf I = \big(\mathbb E\{g'(\mathbf w^{\mathsf T}\mathbf z)\} - \beta\big)\,\mathbf I .$$
 #
-# The approximation takes the mean of a product for the product of the means, and whiteness does the rest: instead of a matrix to invert, there is one number. A Newton step is $\mathbf w^+ = \mathbf w - (\partial F/\partial\mathbf w)^{-1} F(\mathbf w)$, or
+# The approximation takes the mean of a product for the product of the means, and whiteness does the rest: instead of a matrix to invert, there is one number. (At a source it is no approximation in any direction along the sphere: there $\mathbf w^{\mathsf T}\mathbf z$ is one source, and independent of all the others.) A Newton step is $\mathbf w^+ = \mathbf w - (\partial F/\partial\mathbf w)^{-1} F(\mathbf w)$, or
 #
 # $$\mathbf w^+ = \mathbf w - \frac{\mathbb E\{\mathbf z\,g(\mathbf w^{\mathsf T}\mathbf z)\} - \beta\,\mathbf w}{\mathbb E\{g'(\mathbf w^{\mathsf T}\mathbf z)\} - \beta}.$$
 #
@@ -1160,7 +1160,7 @@ plt.show()
 #
 # $$q_i^+ = q_i^3(\kappa_i + 3) + 3 q_i\sum_{j\ne i} q_j^2 - 3 q_i = q_i^3\,(\kappa_i + 3) + 3 q_i(1 - q_i^2) - 3q_i = \kappa_i\,q_i^3 .$$
 #
-# *Each coordinate is cubed and multiplied by its kurtosis.* If the coordinates are $0.9$ and $0.44$ with equal kurtosis, their ratio is $0.49$, then $0.12$, then $0.0016$, then $4\cdot10^{-9}$. The number of right digits triples in each step. This is **cubic convergence**, where gradient descent gains about the same number of digits in each step. (With other contrasts it is at least quadratic.)
+# *Each coordinate is cubed and multiplied by its kurtosis.* If the coordinates are $0.9$ and $0.44$ with equal kurtosis, their ratio is $0.49$, then $0.12$, then $0.0016$, then $4\cdot10^{-9}$. The number of right digits triples in each step. This is **cubic convergence**, where a gradient method gains about the same number of digits in each step. (With other contrasts it is at least quadratic.)
 # The figure shows it for two sources that are independent exactly, with $\kappa = 1$, against gradient steps on the same contrast. Below $10^{-16}$ there is only rounding.
 
 # %% tags="demo"
@@ -1288,7 +1288,7 @@ check.close(newton_step(np.array([0.6, 0.8]), _Z, "cube"), newton_step(np.array(
 #
 # $$\mathbf w \leftarrow \mathbf w - \sum_{j=1}^{k-1} (\mathbf w^{\mathsf T}\mathbf w_j)\,\mathbf w_j, \qquad \mathbf w \leftarrow \mathbf w / \lVert\mathbf w\rVert .$$
 #
-# This is Gram and Schmidt's orthogonalisation. It must stand inside the loop: a direction that was left to run freely, and is orthogonalised only at the end, has gone to a source that is already taken, and what the subtraction leaves of it is arbitrary.
+# This is Gram and Schmidt's orthogonalisation. It must stand inside the loop: a direction that was left to run freely, and is orthogonalised only at the end, may have gone to a source that is already taken, and then what the subtraction leaves of it is arbitrary.
 #
 # Deflation is frugal. It can stop after the one source that you want. Its weakness: an error in the first direction is handed down to all others.
 
@@ -1547,7 +1547,7 @@ table = np.array([[metrics.si_sdr(reference, output) for output in outputs] for 
 listen({"microphone 1": heard[0]} | dict(zip(names, outputs[metrics.best_permutation(table)], strict=True)), sample_rate)
 
 # %% [markdown]
-# Whitening alone is of little use. The melody gains most by it, the voices keep their company: a SIR of 2.5 or 6 dB is a party still. FastICA brings a mean SIR of more than 40 dB with each contrast, within ten iterations, and symmetric decorrelation is about 2 dB ahead of deflation, which hands its errors down. The iterations of deflation are cheaper: each moves one row,
+# Whitening alone is of little use. The melody gains most by it, the voices keep their company: a SIR of 2.5 or 6 dB is a party still. FastICA brings a mean SIR of more than 40 dB with each contrast, within ten iterations, and symmetric decorrelation is about 2 dB ahead of deflation, which hands its errors down. The melody comes out as clean as the voices do: FastICA does not mind to which side of the Gaussian a source lies. The iterations of deflation are cheaper: each moves one row,
 # those of the symmetric form all four. All of them need the whole recording before they can begin. Once $\mathbf B$ is known, separating costs sixteen multiplications a sample, and no delay.
 #
 # So does the contrast matter? On clean recordings hardly. Knock against microphone 1 once: one sample, twenty standard deviations high, among 128 000. We find the demixing matrix from the recording with the knock, and judge it on the recording without.
@@ -1566,7 +1566,7 @@ correlations = np.corrcoef(party)[np.triu_indices(4, 1)]
 print(f"Largest correlation between two true sources in these 8 s: {np.abs(correlations).max():.4f}, or {20 * np.log10(np.abs(correlations).max()):.0f} dB")
 
 # %% [markdown]
-# One knock costs the cube 36 dB, and the robust contrasts less than 2. This is why `logcosh` is everybody's default.
+# One knock costs the cube 31 dB, and the robust contrasts less than 2. This is why `logcosh` is everybody's default.
 #
 # What limits the clean case to 50 dB, when the true inverse has no limit? FastICA makes its outputs *exactly* uncorrelated in these 8 s. The true sources are independent in the long run, yet within 8 s two of them happen to have a correlation of 0.0145. A method that denies a correlation of −37 dB must make errors of that order. More sound, less chance: see section 8.3.
 
@@ -1587,14 +1587,15 @@ for (name, sources), style in zip(scenes_of_two.items(), ["-", "--", ":"], stric
     mixed = A_two @ sources
     projected = directions.T @ ica.whiten(mixed).signals[:, ::4]
     ax.plot(angles_deg, 1e3 * ica.negentropy(projected), style, label=name)
-    indices = [ica.amari_index(ica.fastica(mixed, rng=np.random.default_rng(seed)).demixing_matrix, A_two) for seed in range(5)]
-    print(f"{name:20} Amari index from {min(indices):.3f} to {max(indices):.3f} over five starts")
+    pieces = np.array_split(mixed, 5, axis=1)
+    indices = [ica.amari_index(ica.fastica(piece, rng=np.random.default_rng(0)).demixing_matrix, A_two) for piece in pieces]
+    print(f"{name:20} Amari index from {min(indices):.2f} to {max(indices):.2f} in five pieces of 1.6 s")
 ax.set(xlabel="Direction of the projection (°)", ylabel="Negentropy × 1000", xticks=np.arange(0, 181, 45), title="Two Gaussian sources leave no peak to climb")
 ax.legend(loc="upper left")
 plt.show()
 
 # %% [markdown]
-# The **Amari index** looks at $\mathbf B\mathbf A$: it is 0 if each row and each column has exactly one nonzero entry, and 1 if all entries are equally large. Two voices give 0.003, whatever the start. A voice and a noise give 0.005. With two noises each start gives another answer, anywhere between 0 and 1: it was never in the data. Whitening still works there. It is the last angle that cannot be found.
+# The **Amari index** looks at $\mathbf B\mathbf A$: it is 0 if each row and each column has exactly one nonzero entry, and 1 if all entries are equally large. Two voices give 0.02 at most, whichever piece of the recording you take, and so do a voice and a noise. With two noises each piece gives another answer, anywhere between 0 and 1: what looks like a peak there is chance, and the angle was never in the data. Whitening still works there. It is the last angle that cannot be found.
 #
 # ### 8.2 More sources than microphones
 #
@@ -1655,7 +1656,7 @@ axes[1].minorticks_off()
 plt.show()
 
 # %% [markdown]
-# On the left, FastICA keeps up with the inverse of the true matrix, whose only error is the noise; at 60 dB, chance correlations stop it earlier. In strong noise, least squares gain a little by not inverting fully. On the right, the band holds ten excerpts, the line is their median. Ten times as many samples bring the error down by about $\sqrt{10}$, as means do. A tenth of a second still gives an index of
+# On the left, FastICA keeps up with the inverse of the true matrix, whose only error is the noise; at 60 dB, chance correlations stop it earlier. In strong noise, the best weights gain a little by not inverting fully. On the right, the band holds nine or ten excerpts, the line is their median. Ten times as many samples bring the error down by about $\sqrt{10}$, as means do. A tenth of a second still gives an index of
 # 0.03; a syllable may be long enough, but a pause is not.
 #
 # ### 8.4 A real room
@@ -1709,7 +1710,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# One number leaves half of the energy (−3 dB), with and without echoes. One number for each frequency leaves a tenth (−10 dB) at 1024 samples in the room with $T_{60} = 0.3$ s, and less the longer the frame: a product of spectra is a convolution only if the frame is long compared with the response. This is the bridge to lesson 03. *In each frequency bin, the room is $\mathbf x = \mathbf A\,\mathbf s$ again*, nearly, with complex numbers and another
+# One number leaves half of the energy (−3 dB), with and without echoes. One number for each frequency leaves less than a tenth (−11 dB) at 1024 samples in the room with $T_{60} = 0.3$ s, and less the longer the frame: a product of spectra is a convolution only if the frame is long compared with the response. This is the bridge to lesson 03. *In each frequency bin, the room is $\mathbf x = \mathbf A\,\mathbf s$ again*, nearly, with complex numbers and another
 # $\mathbf A$ in each bin. Everything in this lesson can be done there. Its ambiguities come along: in each bin the order of the outputs is unknown, and there are hundreds of bins.
 
 # %% [markdown]
@@ -1755,8 +1756,8 @@ plt.show()
 #
 # ### Further reading
 #
-# - A. Hyvärinen, J. Karhunen and E. Oja, *Independent Component Analysis*, Wiley, 2001: chapters 6 to 8 for whitening, the measures and FastICA, chapter 7 for the ambiguities.
-# - A. Hyvärinen and E. Oja, "Independent component analysis: algorithms and applications", *Neural Networks* 13, 2000: the best introduction in forty pages.
+# - A. Hyvärinen, J. Karhunen and E. Oja, *Independent Component Analysis*, Wiley, 2001: chapter 6 for whitening, chapter 7 for the ambiguities, chapter 8 for the measures and FastICA.
+# - A. Hyvärinen and E. Oja, "Independent component analysis: algorithms and applications", *Neural Networks* 13, 2000: the best introduction, in twenty pages.
 # - P. Comon, "Independent component analysis, a new concept?", *Signal Processing* 36(3), 1994: what can be identified, and why at most one Gaussian source.
 # - A. J. Bell and T. J. Sejnowski, "An information-maximization approach to blind separation and blind deconvolution", *Neural Computation* 7(6), 1995: the same cocktail party from the side of information.
 # - A. Hyvärinen and E. Oja, "A fast fixed-point algorithm for independent component analysis", *Neural Computation* 9(7), 1997: sections 6.2 and 6.3 of this lesson, for the cube.
