@@ -656,7 +656,7 @@ plots.with_slider(draw_model, ranks, value=8, label="components")
 #
 # **By hand.** One bin with $S = 3$ and $N = 4j$: the binary mask is 0, the ratio mask $9/25 = 0.36$. Exchange them, and you get 1 and $0.64$.
 #
-# **Expected number.** Apply the two masks of section 3.3's demo: a voice and a babble of the same level come apart by 11 to 12 dB.
+# **Expected number.** In the cell that follows, such masks gain about 12 dB for a voice in a babble of the same level.
 
 # %% [markdown] hints="ideal_masks"
 # concept: Compare magnitudes for the one, and share out powers for the other. Neither looks at the phases.
@@ -1738,7 +1738,7 @@ plt.show()
 
 # %% [markdown]
 # What the table says. *Order decides.* The same separated bins give −2 dB in any order and 13 dB in a good one. Ordering by envelopes is as good as ILRMA for two talkers, whose loudness moves independently. For voice and lead it is nearly useless: the notes of the lead share few frequencies, so their envelopes have little in common. *IVA's tie is weak, ILRMA's is stronger*: ILRMA with two bases does well in both scenes, 13 and 10 dB, where Gauss-IVA has 7 and 9. *More bases* do not help here, and *sharing them* (the partitioned model) does not, either.
-# *Time* is no issue: IVA needs the least, and ILRMA not much more than it needs iterations of its own.
+# *Time:* IVA is the quickest; ICA at each frequency, with its search for the order, is the slowest.
 #
 # For the talkers the oracle's masks, which know the answer, are only 1.5 dB ahead: a mask cannot undo an overlap, and two microphones can. For voice and lead, which overlap little, masks would be far better, if one knew them. Lesson 04 joins masks and microphones.
 #
