@@ -1,4 +1,4 @@
-"""A sweep of Kullback–Leibler or Itakura–Saito NMF over some frames, compiled.
+"""A sweep of NMF over some frames, compiled.
 
 :func:`course_lib._nmf_sweeps.sweep_plainly` says with NumPy what it computes. Here a block of frames goes through
 model, quotient, sums and loss while it lies in the processor's second cache, and the model of all frames is never
@@ -68,10 +68,11 @@ def take_logarithms(
 
 @_compiled
 def sweep_frames(
-    is_kl: bool,
+    beta: int,
     V: Array,
     W: Array,
     H: Array,
+    W_gram: Array,
     push_always: Array,
     update: bool,
     accumulate: bool,
@@ -86,12 +87,14 @@ def sweep_frames(
 ) -> float:
     """Update H if asked to, add to the sums for W if asked to, and return the divergence.
 
-    V has shape (n_frames, n_freqs), W (n_components, n_freqs), H (n_frames, n_components). For Kullback–Leibler
-    ``push_always`` is all of H's denominator, for Itakura–Saito what is added to the sum over frequencies.
+    V has shape (n_frames, n_freqs), W (n_components, n_freqs), H (n_frames, n_components), WWᵀ (n_components,
+    n_components). ``push_always`` is the part of H's denominator that all frames share: for Kullback–Leibler the whole.
+    The sums for W's denominator are gathered for Itakura–Saito alone: the others need only H.
     """
     n_frames, n_freqs = V.shape
     n_components = W.shape[0]
     one, zero = constants[10], constants[11]
+    two = one + one
     slopes, reciprocals = np.empty((block_length, n_freqs), V.dtype), np.empty((block_length, n_freqs), V.dtype)
     pulls, pushes = np.empty((block_length, n_components), V.dtype), np.zeros((block_length, n_components), V.dtype)
     sums = np.empty_like(W)
@@ -102,11 +105,14 @@ def sweep_frames(
         n = min(block_length, n_frames - begin)
         v, h = V[begin : begin + n], H[begin : begin + n]
         slope, reciprocal, pull, push = slopes[:n], reciprocals[:n], pulls[:n], pushes[:n]
-        if update:
+        if update and beta == 2:
+            np.dot(v, W.T, pull)
+            np.dot(h, W_gram, push)
+        elif update:
             np.dot(h, W, slope)
             for m in range(n):
                 x, s, q = v[m], slope[m], reciprocal[m]
-                if is_kl:
+                if beta == 1:
                     for f in range(n_freqs):
                         s[f] = x[f] / (s[f] + background)
                 else:
@@ -114,42 +120,45 @@ def sweep_frames(
                         q[f] = one / (s[f] + background)
                         s[f] = x[f] * q[f] * q[f]
             np.dot(slope, W.T, pull)
-            if not is_kl:
+            if beta == 0:
                 np.dot(reciprocal, W.T, push)
+        if update:
             for m in range(n):
                 for k in range(n_components):
                     divisor = push[m, k] + push_always[k]
                     factor = pull[m, k] / divisor if divisor > zero else zero
-                    activation = h[m, k] * (factor if is_kl else math.sqrt(factor))
+                    activation = h[m, k] * (math.sqrt(factor) if beta == 0 else factor)
                     h[m, k] = activation if activation >= smallest else zero
         np.dot(h, W, slope)
         for m in range(n):
             x, s, q = v[m], slope[m], reciprocal[m]
-            if is_kl:
+            divergence = zero
+            if beta == 2:
+                for f in range(n_freqs):
+                    divergence += (x[f] - s[f]) * (x[f] - s[f]) / two
+            elif beta == 1:
                 for f in range(n_freqs):
                     model = s[f] + background
                     s[f] = x[f] / model
                     logarithms[f] = s[f]
                     excess[f] = model - x[f]
+                take_logarithms(logarithms, bits, exponents, float_format, constants)
+                for f in range(n_freqs):
+                    divergence += excess[f] + x[f] * logarithms[f]
             else:
                 for f in range(n_freqs):
                     q[f] = one / (s[f] + background)
                     logarithms[f] = x[f] * q[f]
                     s[f] = logarithms[f] * q[f]
                     excess[f] = logarithms[f] - one
-            take_logarithms(logarithms, bits, exponents, float_format, constants)
-            divergence = zero
-            if is_kl:
-                for f in range(n_freqs):
-                    divergence += excess[f] + x[f] * logarithms[f]
-            else:
+                take_logarithms(logarithms, bits, exponents, float_format, constants)
                 for f in range(n_freqs):
                     divergence += excess[f] - logarithms[f]
             total += divergence
         if accumulate:
-            np.dot(h.T, slope, sums)
+            np.dot(h.T, v if beta == 2 else slope, sums)
             pull_W += sums
-            if not is_kl:
+            if beta == 0:
                 np.dot(h.T, reciprocal, sums)
                 push_W += sums
     return total

@@ -29,8 +29,6 @@ _THREADING_THRESHOLD = 1 << 21
 _ONE_THREAD_PRODUCT = 1 << 19
 # Rows of whole vectors make the products a third faster than rows of 513.
 _ROW_MULTIPLE = 16
-# Relative to ‖V‖², Frobenius losses below this are lost in the rounding of their closed form.
-_CLOSED_FORM_LIMIT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def sweep_plainly(problem: Problem, W: Array, H: Array, *, update: bool) -> Swee
         pull, push = (W.T @ slope for slope in slopes())
         factor = quotient(pull, push + V.dtype.type(problem.penalty))
         H *= np.sqrt(factor) if beta == 0 else factor
-        H[smallest_entry(H.dtype) > H] = 0
+        H *= H >= smallest_entry(H.dtype)
     pull, push = (slope @ H.T for slope in slopes())
     return Sweep(divergence_of(problem, W @ H), pull, push)
 
@@ -104,21 +102,14 @@ class Sweeps:
     """Runs the sweeps of one factorisation, by as many threads as help, which live as long as it."""
 
     def __init__(self, problem: Problem, n_components: int) -> None:
-        self._problem = problem
-        self._pool: ThreadPoolExecutor | None = None
-        if problem.beta == 2:
-            self._energy = 2 * divergence_of(problem, np.zeros_like(problem.V))
-        else:
-            self._prepare_compiled(n_components)
-
-    def _prepare_compiled(self, n_components: int) -> None:
         from course_lib._nmf_kernels import logarithm_tables
 
-        V, number = self._problem.V, self._problem.V.dtype.type
+        self._problem = problem
+        V, number = problem.V, problem.V.dtype.type
         n_freqs, n_frames = V.shape
         n_padded = -(-n_freqs // _ROW_MULTIPLE) * _ROW_MULTIPLE
         # Where the spectra are padded with zeros the model is the background, and so is V: nothing is lost or gained.
-        self._V_rows = np.full((n_frames, n_padded), self._problem.background, V.dtype)
+        self._V_rows = np.full((n_frames, n_padded), problem.background, V.dtype)
         self._V_rows[:, :n_freqs] = V.T
         self._W_rows = np.zeros((n_components, n_padded), V.dtype)
         is_small = n_freqs * n_frames * n_components < _THREADING_THRESHOLD
@@ -127,13 +118,12 @@ class Sweeps:
         self._parts = [slice(begin, end) for begin, end in itertools.pairwise(edges)]
         self._options = (
             int(np.clip(_ONE_THREAD_PRODUCT // (n_padded * n_components) // 8 * 8, 8, 64)),  # frames a block
-            number(self._problem.background),
+            number(problem.background),
             number(smallest_entry(V.dtype)),
             *logarithm_tables(V.dtype),
         )
         n_threads = min(n_cores(), n_parts)
-        if n_threads > 1:
-            self._pool = ThreadPoolExecutor(n_threads)
+        self._pool = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
 
     def __enter__(self) -> Sweeps:
         return self
@@ -146,37 +136,20 @@ class Sweeps:
 
     def run(self, W: Array, H: Array, *, update: bool, accumulate: bool = True) -> Sweep:
         """Do as :func:`sweep_plainly`, faster; the sums are right only if asked for."""
-        sweep = self._run_frobenius if self._problem.beta == 2 else self._run_compiled
-        return sweep(W, H, update, accumulate)
-
-    def _run_frobenius(self, W: Array, H: Array, update: bool, accumulate: bool) -> Sweep:
-        V = self._problem.V
-        W_gram = W.T @ W
-        if update:
-            # Transposed, the results lie in memory as H does.
-            H *= quotient((V.T @ W).T, (H.T @ W_gram).T + V.dtype.type(self._problem.penalty))
-            H *= smallest_entry(H.dtype) <= H
-        H_gram = H @ H.T
-        pull = (H @ V.T).T
-        divergence = 0.5 * (self._energy - 2 * float(np.vdot(pull, W)) + float(np.vdot(W_gram, H_gram)))
-        if V.dtype == np.float32 or divergence < _CLOSED_FORM_LIMIT * self._energy:
-            divergence = divergence_of(self._problem, (H.T @ W.T).T)
-        return Sweep(divergence, pull, W @ H_gram)
-
-    def _run_compiled(self, W: Array, H: Array, update: bool, accumulate: bool) -> Sweep:
         from course_lib._nmf_kernels import sweep_frames
 
-        is_kl = self._problem.beta == 1
+        beta = self._problem.beta
         n_freqs = W.shape[0]
         self._W_rows[:, :n_freqs] = W.T
-        push_always = (W.sum(axis=0) if is_kl else np.zeros_like(W[0])) + W.dtype.type(self._problem.penalty)
+        W_gram = self._W_rows @ self._W_rows.T if beta == 2 else np.zeros((0, 0), W.dtype)
+        push_always = (W.sum(axis=0) if beta == 1 else np.zeros_like(W[0])) + W.dtype.type(self._problem.penalty)
 
         def work(part: slice) -> tuple[float, Array, Array]:
             pull = np.zeros_like(self._W_rows)
-            push = pull[:0] if is_kl else np.zeros_like(pull)
+            push = np.zeros_like(pull) if beta == 0 else pull[:0]
             V, H_rows = self._V_rows[part], H.T[part]
             divergence = sweep_frames(
-                is_kl, V, self._W_rows, H_rows, push_always, update, accumulate, *self._options, pull, push
+                beta, V, self._W_rows, H_rows, W_gram, push_always, update, accumulate, *self._options, pull, push
             )
             return divergence, pull, push
 
@@ -186,5 +159,6 @@ class Sweeps:
             divergence += part_divergence
             pull += part_pull
             push += part_push
-        push = H.sum(axis=1) if is_kl else push[:, :n_freqs].T
-        return Sweep(max(0.0, divergence), pull[:, :n_freqs].T, push)
+        if beta == 2:
+            return Sweep(divergence, pull[:, :n_freqs].T, W @ (H @ H.T))
+        return Sweep(max(0.0, divergence), pull[:, :n_freqs].T, H.sum(axis=1) if beta == 1 else push[:, :n_freqs].T)
