@@ -1,0 +1,1 @@
+# %% [markdown] start="reference" about="Half done: stopped after the masks." blank="semi_supervised_mask auxiliary_weights weighted_covariance iterative_projection update_source_model images_at_microphone bases"
