@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from lesson_sources import lesson
+from lesson_sources import lesson, n_pictures, names_after
 
 NAME = "02_ica"
 MARKS = ("from course_lib import check", "A_two = np.array", "def scatter(", "plots.with_slider")
@@ -18,27 +17,16 @@ MARKS = ("from course_lib import check", "A_two = np.array", "def scatter(", "pl
 @pytest.fixture(scope="module")
 def names() -> Iterator[dict[str, Any]]:
     """The names of the cells that lead to the slider, and the model answers to all exercises."""
-    namespace: dict[str, Any] = {}
-    with plt.rc_context({"backend": "agg"}):
-        for mark in MARKS:
-            (source,) = [cell.source for cell in lesson(NAME).cells if cell.is_code and mark in cell.source]
-            exec(compile(source, NAME, "exec"), namespace)
+    with names_after(NAME, MARKS) as namespace:
         for exercise in lesson(NAME).exercises:
             exec(compile(exercise.answer, exercise.key, "exec"), namespace)
         yield namespace
-        plt.close("all")
 
 
 def test_the_slider_draws_every_angle(names: dict[str, Any]) -> None:
     angles_deg = list(range(0, 91, 3))
     box = names["plots"].with_slider(names["rotated"], angles_deg, value=0, label="angle in °", figure_size=(4.5, 4.2))
-    slider, image = box.children
-    assert slider.options == tuple(angles_deg)
-    pictures = set()
-    for option in slider.options:
-        slider.value = option
-        pictures.add(bytes(image.value))
-    assert len(pictures) == len(angles_deg)
+    assert n_pictures(box) == len(angles_deg)
 
 
 def test_turning_keeps_the_covariance_and_one_angle_separates(names: dict[str, Any]) -> None:
