@@ -1,4 +1,4 @@
-"""Work on blocks of frequencies, by as many threads as there are cores.
+"""Work on blocks of frequencies, by as many threads as there are cores, up to four.
 
 The blocks depend on the number of frequencies alone, and what they return is added in their order: the result is the
 same to the last bit on any number of cores.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -17,6 +18,8 @@ from typing import Any, Final
 _N_BLOCKS: Final = 16
 # Below this many complex samples in all, handing over to a second thread costs more than it saves.
 _THREADING_THRESHOLD: Final = 1 << 15
+# A sweep takes about a millisecond; more threads than this would mostly wait for one another.
+_MOST_THREADS: Final = 4
 
 
 def n_cores() -> int:
@@ -32,8 +35,8 @@ class Blocks:
         n_blocks = max(1, min(_N_BLOCKS, n_freqs))
         edges = [i * n_freqs // n_blocks for i in range(n_blocks + 1)]
         self._parts = [slice(begin, end) for begin, end in itertools.pairwise(edges)]
-        n_threads = min(n_cores(), n_blocks) if n_samples >= _THREADING_THRESHOLD else 1
-        self._pool = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
+        self._n_helpers = min(n_cores(), _MOST_THREADS, n_blocks) - 1 if n_samples >= _THREADING_THRESHOLD else 0
+        self._pool = ThreadPoolExecutor(self._n_helpers) if self._n_helpers else None
 
     def __enter__(self) -> Blocks:
         return self
@@ -52,13 +55,22 @@ class Blocks:
         The arrays in ``per_freq`` have the frequencies on their first axis and are cut into blocks.
         """
 
-        def work(part: slice) -> tuple[Any, ...]:
-            return sweep(*(array[part] for array in per_freq), *shared)
+        results: list[tuple[Any, ...]] = [()] * len(self._parts)
+        todo = deque(range(len(self._parts)))
 
-        if self._pool is None:
-            results = [work(part) for part in self._parts]
-        else:
-            results = list(self._pool.map(work, self._parts))
+        def work() -> None:
+            # Whoever is free takes the next block: a core that is busy elsewhere holds nobody up.
+            while True:
+                try:
+                    i = todo.popleft()
+                except IndexError:
+                    return
+                results[i] = sweep(*(array[self._parts[i]] for array in per_freq), *shared)
+
+        helpers = [self._pool.submit(work) for _ in range(self._n_helpers)] if self._pool else []
+        work()
+        for helper in helpers:
+            helper.result()
         total = results[0]
         for result in results[1:]:
             total = tuple(a + b for a, b in zip(total, result, strict=True))
