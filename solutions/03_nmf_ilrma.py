@@ -262,6 +262,7 @@ check.close(
         "the fraction is upside down: the data belong into the numerator, the model into the denominator.": [[3 / 5], [2 / 3]],
         "this is the Kullback–Leibler update: here the data are not divided by the model.": [[1.75], [1.5]],
         "a square root crept in: that belongs to Itakura–Saito.": [[np.sqrt(5 / 3)], [np.sqrt(3 / 2)]],
+        "each component saw a model of its own: all of them are updated from one and the same model.": [[5 / 3], [9 / 8]],
     },
 )
 _H = np.array([[1.0, 0.0], [2.0, 0.0]])
@@ -269,7 +270,16 @@ check.close(
     update_frobenius(np.array([[2.0, 1.0], [3.0, 1.0]]), _W, _H),
     np.array([[1.25, 0.0], [2.0, 0.0]]),
     name="two frames, the second without any activation",
-    mistakes={"the quotient was not multiplied by the old H.": [[1.25, 0.0], [1.0, 0.0]]},
+    mistakes={
+        "the quotient was not multiplied by the old H.": [[1.25, 0.0], [1.0, 0.0]],
+        "the sums ran over the frames as well: each frame is updated on its own.": [[7 / 4, 0.0], [8 / 3, 0.0]],
+    },
+)
+check.close(
+    1e9 * update_frobenius(np.array([[2e-9], [3e-9]]), _W, np.full((2, 1), 1e-9)),
+    np.array([[5 / 3], [3 / 2]]),
+    relative_tolerance=1e-6,
+    name="the example, 180 dB softer: a constant added to a denominator is heard there",
 )
 check.passed("one frame or many: the update is two products and a quotient")
 ### BEGIN HIDDEN TESTS
@@ -277,10 +287,10 @@ _rng = check.hidden_inputs("update_frobenius")
 _even, _odd = 2 * int(_rng.integers(4, 30)), 2 * int(_rng.integers(4, 30)) + 1
 for _n_freqs, _n_frames, _n_components in [(1, 1, 1), (_even, _odd, 3), (_odd, _even, 2), (7, 40, 8), (40, 1, 5)]:
     for _scale in [1.0, 1e-6, 1e6]:
-        _V, _W, _H = _scale * _rng.random((_n_freqs, _n_frames)), 0.1 + _rng.random((_n_freqs, _n_components)), 0.1 + _rng.random((_n_components, _n_frames))
+        _V, _W, _H = _scale * _rng.random((_n_freqs, _n_frames)), 0.1 + _rng.random((_n_freqs, _n_components)), _scale * (0.1 + _rng.random((_n_components, _n_frames)))
         _before = [_array.copy() for _array in (_V, _W, _H)]
         _expected = np.stack([_H[:, _m] * (_W.T @ _V[:, _m]) / (_W.T @ _W @ _H[:, _m]) for _m in range(_n_frames)], axis=1)
-        check.close(update_frobenius(_V, _W, _H), _expected, relative_tolerance=1e-9, absolute_tolerance=0.0, name="the update of random factors")
+        check.close(update_frobenius(_V, _W, _H), _expected, relative_tolerance=1e-9 if _scale >= 1 else 1e-6, absolute_tolerance=0.0, name="the update of random factors")
         for _array, _copy, _name in zip((_V, _W, _H), _before, "VWH"):
             check.close(_array, _copy, name=f"your input {_name} after the call")
 _V = _W @ _H
@@ -289,7 +299,7 @@ check.close(update_frobenius(0 * _V, _W, _H), 0 * _H, name="silence")
 _W[:, 1] = 0.0
 _expected = update_frobenius(_V, np.delete(_W, 1, axis=1), np.delete(_H, 1, axis=0))
 _new = update_frobenius(_V, _W, _H)
-check.close(_new[1], np.zeros(1), name="the activation of a component whose spectrum is zero")
+check.close(_new[1], np.zeros(1), name="the activation of a component whose spectrum is zero, and so its denominator")
 check.close(np.delete(_new, 1, axis=0), _expected, name="the other activations")
 check.close(update_frobenius(np.array([[2], [3]]), np.array([[1, 0], [1, 1]]), np.ones((2, 1), int)), np.array([[5 / 3], [1.5]]), name="whole numbers")
 ### END HIDDEN TESTS
@@ -341,6 +351,8 @@ check.close(
         "the tuple is the wrong way round: return (W, H).": [[1.0], [1.0]],
         "H was updated first, and the tuple is the wrong way round: begin with W, and return (W, H).": [[1.75], [1.5]],
         "H was updated before W: begin with W.": [[8 / 7, 0.0], [12 / 13, 12 / 13]],
+        "the spectra were normalised to sum to one: return them as the rule leaves them.": [[4 / 7, 0.0], [3 / 7, 1.0]],
+        "each component saw a model of its own: all columns of W are updated from one and the same model.": [[2.0, 0.0], [1.5, 1.2]],
     },
 )
 check.close(
@@ -350,8 +362,11 @@ check.close(
     mistakes={
         "H was updated with the quotient V / (W @ H) of the old W: compute it again after W has changed.": [[6.25 / 3.5], [1.5]],
         "H was updated with the old W: use the new one.": [[1.75], [1.5]],
+        "the denominator is missing: divide by the sums of the spectra over frequency.": [[3.5], [1.5]],
     },
 )
+check.close(_W, np.array([[1.0, 0.0], [1.0, 1.0]]), name="W itself, which your function must not change")
+check.close(_H, np.ones((2, 1)), name="H itself, which your function must not change")
 _V, _W, _H = np.array([[4.0, 0.0], [1.0, 2.0]]), np.array([[1.0, 1.0], [1.0, 0.5]]), np.array([[1.0, 1.0], [1.0, 2.0]])
 _W_new, _H_new = iterate_kl(_V, _W, _H)
 _W_right = np.array([[1.0, 1.0], [1.0, 0.5]]) * np.array([[2.0 / 2, 2.0 / 3], [(2 / 3 + 1) / 2, (2 / 3 + 2) / 3]])
@@ -365,6 +380,12 @@ check.close(
     },
 )
 check.close((_W_new @ _H_new).sum(axis=0), np.array([5.0, 2.0]), name="the sum of each frame of the new model, which is that of V")
+check.close(
+    iterate_kl(1e-9 * _V, _W, 1e-9 * _H)[0],
+    _W_right,
+    relative_tolerance=1e-6,
+    name="W of the same recording, 180 dB softer: a constant added to a denominator is heard there",
+)
 check.passed("W, then H, each with a fresh model")
 ### BEGIN HIDDEN TESTS
 _rng = check.hidden_inputs("iterate_kl")
@@ -378,12 +399,14 @@ _even, _odd = 2 * int(_rng.integers(4, 30)), 2 * int(_rng.integers(4, 30)) + 1
 for _n_freqs, _n_frames, _n_components in [(1, 1, 1), (_even, _odd, 3), (_odd, _even, 2), (7, 40, 8), (40, 3, 5)]:
     for _scale in [1.0, 1e-6, 1e6]:
         _V, _W, _H = _scale * _rng.random((_n_freqs, _n_frames)), 0.1 + _rng.random((_n_freqs, _n_components)), _scale * (0.1 + _rng.random((_n_components, _n_frames)))
-        _before = [_array.copy() for _array in (_V, _W, _H)]
+        if _n_frames > 1:
+            _V[:, -1], _H[:, -1] = 1e-4 * _V[:, -1], 1e-4 * _H[:, -1]
+        _before, _tolerance = [_array.copy() for _array in (_V, _W, _H)], 1e-9 if _scale >= 1 else 1e-6
         _W_new, _H_new = iterate_kl(_V, _W, _H)
         _W_right = _W * np.einsum("km,cm->kc", _V / (_W @ _H), _H) / np.einsum("cm->c", _H)
         _H_right = _H * np.einsum("kc,km->cm", _W_right, _V / (_W_right @ _H)) / np.einsum("kc->c", _W_right)[:, None]
-        check.close(_W_new, _W_right, relative_tolerance=1e-9, absolute_tolerance=0.0, name="W of random factors")
-        check.close(_H_new, _H_right, relative_tolerance=1e-9, absolute_tolerance=0.0, name="H of random factors")
+        check.close(_W_new, _W_right, relative_tolerance=_tolerance, absolute_tolerance=0.0, name="W of random factors")
+        check.close(_H_new, _H_right, relative_tolerance=_tolerance, absolute_tolerance=0.0, name="H of random factors")
         for _array, _copy, _name in zip((_V, _W, _H), _before, "VWH"):
             check.close(_array, _copy, name=f"your input {_name} after the call")
         _costs = [_kl(_V, _W @ _H)]
@@ -396,13 +419,20 @@ _V[2], _W[2] = 0.0, 0.0
 _H[1] = 0.0
 _W_new, _H_new = iterate_kl(_V, _W, _H)
 check.finite(_W_new, name="W where a frequency is silent and a component is off")
-check.close(_W_new[:, 1], np.zeros(6), name="the spectrum of a component that is never active")
+check.close(_W_new[:, 1], np.zeros(6), name="the spectrum of a component that is never active, whose denominator is zero")
 check.close((_W_new @ _H_new).sum(axis=0), _V.sum(axis=0), name="the sums of the frames")
+_V[2] = _rng.random(9)
+_W_again, _H_again = iterate_kl(_V, _W, _H)
+check.close(_W_again, _W_new, name="W where the model is zero and the data are not, which is as if they were")
+check.close(_H_again, _H_new, name="H where the model is zero and the data are not, which is as if they were")
 _W_new, _H_new = iterate_kl(np.zeros((6, 9)), _W, _H)
 check.close(_W_new, np.zeros((6, 3)), name="W for silence")
 check.close(_H_new, np.zeros((3, 9)), name="H for silence")
-_W_new, _H_new = iterate_kl(np.array([[2], [3]]), np.array([[1, 0], [1, 1]]), np.array([[1], [1]]))
-check.close(_W_new, np.array([[2.0, 0.0], [1.5, 1.5]]), name="W for whole numbers")
+_whole = np.array([[2, 1], [3, 3]]), np.array([[1, 0], [1, 1]]), np.array([[1, 2], [1, 1]])
+_W_new, _H_new = iterate_kl(*_whole)
+_W_right, _H_right = iterate_kl(*(_array.astype(float) for _array in _whole))
+check.close(_W_new, _W_right, name="W for whole numbers")
+check.close(_H_new, _H_right, name="H for whole numbers")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -539,6 +569,8 @@ check.close(
     name="separate_groups on the example",
     mistakes={
         "the shares of single components were averaged, not summed.": [[[1j]], [[1j]]],
+        "the components of a group were averaged, not summed.": [[[1.5j]], [[1.5j]]],
+        "this is the model with the mixture's phase: multiply X itself by the group's share.": [[[4j]], [[2j]]],
         "this is the model itself: multiply X by the group's share of the model.": [[[4.0]], [[2.0]]],
         "the phase is lost: multiply the complex X, not its magnitude.": [[[2.0]], [[1.0]]],
         "the shares were squared first: take the model as it is.": [[[3j * 16 / 20]], [[3j * 4 / 20]]],
@@ -551,6 +583,7 @@ check.close(
     _parts,
     np.array([[[0, 2 / 3], [4 / 3, -2j]], [[1 + 1j, 2 / 3], [8 / 3, -2j]], [[0, 2 / 3], [0, -2j]]]),
     name="three groups, where the model is silent in the second frame",
+    mistakes={"where the model is zero, all groups get equal shares of X.": [[[0, 0], [4 / 3, 0]], [[1 + 1j, 0], [8 / 3, 0]], [[0, 0], [0, 0]]]},
 )
 check.passed("every bin is shared out, and the parts sum to the mixture")
 ### BEGIN HIDDEN TESTS
@@ -570,7 +603,10 @@ for _n_freqs, _n_frames, _groups in [(1, 1, [[0]]), (_n_freqs_drawn, _n_frames_d
             check.close(_array, _copy, name=f"your input {_name} after the call")
 check.close(separate_groups(_X, _W, 0 * _H, _groups), np.stack(4 * [_X / 4]), name="the parts where the whole model is silent")
 check.close(separate_groups(0 * _X, _W, _H, _groups), np.zeros((4, 9, 30), complex), name="silence")
-check.close(separate_groups(np.array([[2, 6], [4, 8]]), np.array([[1, 1], [1, 3]]), np.array([[1, 1], [1, 1]]), [[1], [0]]), np.array([[[1.0, 3.0], [3.0, 6.0]], [[1.0, 3.0], [1.0, 2.0]]]), name="whole numbers")
+_W[2] = 0.0
+check.close(separate_groups(_X, _W, _H, _groups)[:, 2], np.stack(4 * [_X[2] / 4]), name="the parts at a frequency where the model is silent")
+_shares = np.array([[[1 / 2, 1 / 2], [3 / 4, 3 / 4]], [[1 / 2, 1 / 2], [1 / 4, 1 / 4]]]) + 0j
+check.close(separate_groups(np.array([[1, 3], [5, 7]]), np.array([[1, 1], [1, 3]]), np.array([[1, 1], [1, 1]]), [[1], [0]]), _shares * np.array([[1, 3], [5, 7]]), name="whole numbers")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -678,8 +714,10 @@ def ideal_masks(S, N):
 
 # %% test="ideal_masks" points=1
 _S, _N = np.array([[3.0, 4j, 1 + 1j, 0.0]]), np.array([[4j, -3.0, 1 - 1j, 0.0]])
+_result = ideal_masks(_S, _N)
+assert not isinstance(_result, (tuple, list)), f"Return one array, the two masks stacked: your function returned a {type(_result).__name__}. np.stack([binary, ratio]) makes one of them."
 check.close(
-    ideal_masks(_S, _N),
+    _result,
     np.array([[[0.0, 1.0, 0.0, 0.0]], [[0.36, 0.64, 0.5, 0.0]]]),
     name="the masks of four bins: soft, loud, a tie, silence",
     mistakes={
@@ -689,6 +727,18 @@ check.close(
         "on a tie and in silence, the binary mask is 0.": [[[0, 1, 1, 1]], [[0.36, 0.64, 0.5, 0]]],
         "the target and the interference are exchanged.": [[[1, 0, 0, 0]], [[0.64, 0.36, 0.5, 0]]],
         "the two masks are in the other order: the binary one comes first.": [[[0.36, 0.64, 0.5, 0]], [[0, 1, 0, 0]]],
+        "where both are silent, the ratio mask is 0 (one half is what a Wiener mask has there).": [[[0, 1, 0, 0]], [[0.36, 0.64, 0.5, 0.5]]],
+        "the complex numbers themselves were compared, which sorts them by their real parts: compare magnitudes.": [[[1, 1, 1, 0]], [[0.36, 0.64, 0.5, 0]]],
+        "the complex numbers were squared, not their magnitudes: (4j)² is −16.": [[[0, 1, 0, 0]], [[-9 / 7, 16 / 7, 0, 0]]],
+    },
+)
+check.close(
+    ideal_masks(np.array([[2.0, 3e-12]]), np.array([[1.0, 4e-12j]])),
+    np.array([[[1.0, 0.0]], [[0.8, 0.36]]]),
+    name="the masks of two more bins: in phase, very soft",
+    mistakes={
+        "the power was divided by that of the sum S + N: in phase, that is more than the sum of the powers.": [[[1, 0]], [[4 / 9, 0.36]]],
+        "a constant in the denominator takes away what is soft: divide where the sum is positive.": [[[1, 0]], [[0.8, 0]]],
     },
 )
 check.passed("the oracle has spoken")
@@ -790,13 +840,18 @@ check.close(
     name="one iteration on the example",
     mistakes={
         "the speech's spectra changed as well: they are fixed.": [[1.0], [0.5]],
-        "the noise's spectra did not change: they are learnt from the mixture.": [[1.0], [7 / 13]],
+        "the noise's spectra did not change, or they were normalised: they are learnt from the mixture, and stay as the rule leaves them.": [[1.0], [7 / 13]],
+        "the speech's activations did not change: all rows of H are updated.": [[1.0], [1 / 2.8]],
+        "the denominators of H's update are the sums of the old noise spectra: take the new ones.": [[1.0], [1.6 / 4.3]],
+        "the speech was divided by the data: divide by the model.": [[0.8], [1.6 / 3]],
         "H was updated before the noise's spectra: begin with the spectra.": [[1.0], [1.75 / (1.75 + 1.5 * 3 / 3.25)]],
         "H was updated with the quotient of the old noise spectra: compute it again.": [[1.0], [1.75 / 4.0]],
         "this is the noise's share.": [[0.0], [9 / 17]],
         "the Wiener mask of the squared models was taken: share out the model as it is.": [[1.0], [1.6**2 / (1.6**2 + 1.8**2)]],
     },
 )
+check.close(_W_noise, np.array([[0.0], [1.0]]), name="W_noise itself, which your function must not change")
+check.close(_H, np.ones((2, 1)), name="H itself, which your function must not change")
 check.close(semi_supervised_mask(_V, _W_speech, _W_noise, _H, 0), np.array([[1.0], [0.5]]), name="no iteration at all: the share in the start")
 check.passed("the speech is known, the noise is learnt")
 ### BEGIN HIDDEN TESTS
@@ -815,20 +870,29 @@ def _mask_by_frames(V, W, H, n_speech, n_iterations):
 
 
 _even, _odd = 2 * int(_rng.integers(4, 20)), 2 * int(_rng.integers(4, 20)) + 1
-for _n_freqs, _n_frames, _n_speech, _n_noise, _n_iterations in [(1, 1, 1, 1, 1), (_even, _odd, 4, 2, 3), (_odd, _even, 2, 3, 7), (12, 1, 3, 1, 20), (20, 31, 6, 1, 2)]:
+for _n_freqs, _n_frames, _n_speech, _n_noise, _n_iterations in [(1, 1, 1, 1, 1), (_even, _odd, 4, 2, 3), (_odd, _even, 2, 3, 7), (12, 1, 3, 1, 20), (8, 11, 2, 2, 60), (20, 31, 6, 1, 2)]:
     for _scale in [1.0, 1e-6, 1e6]:
         _V, _W_speech, _W_noise = _scale * _rng.random((_n_freqs, _n_frames)), 0.1 + _rng.random((_n_freqs, _n_speech)), 0.1 + _rng.random((_n_freqs, _n_noise))
         _H = _scale * (0.1 + _rng.random((_n_speech + _n_noise, _n_frames)))
         _before = [_array.copy() for _array in (_V, _W_speech, _W_noise, _H)]
         _mask = semi_supervised_mask(_V, _W_speech, _W_noise, _H, _n_iterations)
-        check.close(_mask, _mask_by_frames(_V, np.hstack([_W_speech, _W_noise]), _H, _n_speech, _n_iterations), relative_tolerance=1e-8, name="the mask of a random mixture")
+        check.close(_mask, _mask_by_frames(_V, np.hstack([_W_speech, _W_noise]), _H, _n_speech, _n_iterations), relative_tolerance=1e-8 if _scale >= 1 else 1e-6, name="the mask of a random mixture")
         for _array, _copy, _name in zip((_V, _W_speech, _W_noise, _H), _before, ["V", "W_speech", "W_noise", "H"]):
             check.close(_array, _copy, name=f"your input {_name} after the call")
 _V[:, 3], _H[:, 3] = 0.0, 0.0
 _mask = semi_supervised_mask(_V, _W_speech, _W_noise, _H, 2)
 check.close(_mask[:, 3], np.full(20, 0.5), name="the mask in a frame where the whole model is silent")
 check.finite(_mask, name="the mask when a frame is silent")
-check.close(semi_supervised_mask(0 * _V, _W_speech, _W_noise, _H, 1), np.full((20, 31), 0.5), name="the mask of silence")
+check.close(semi_supervised_mask(0 * _V, _W_speech, _W_noise, _H, 3), np.full((20, 31), 0.5), name="the mask of silence")
+_V[:, 3] = _rng.random(20)
+check.close(semi_supervised_mask(_V, _W_speech, _W_noise, _H, 2), _mask, name="the mask when a frame of the model is silent and the data are not, which is as if they were")
+_V, _W_speech, _W_noise, _H = _rng.random((9, 14)), 0.1 + _rng.random((9, 3)), 0.1 + _rng.random((9, 2)), 0.1 + _rng.random((5, 14))
+_without = semi_supervised_mask(_V, _W_speech, _W_noise[:, :1], _H[:4], 3)
+_H[4] = 0.0
+check.close(semi_supervised_mask(_V, _W_speech, _W_noise, _H, 3), _without, name="the mask when a component of the noise is never active, which is the mask without it")
+_without = semi_supervised_mask(_V, _W_speech[:, 1:], _W_noise, _H[1:], 3)
+_W_speech[:, 0] = 0.0
+check.close(semi_supervised_mask(_V, _W_speech, _W_noise, _H, 3), _without, name="the mask when a spectrum of the speech is zero, which is the mask without it")
 check.close(semi_supervised_mask(np.array([[2], [3]]), np.ones((2, 1), int), np.array([[0], [1]]), np.ones((2, 1), int), 1), np.array([[1.0], [8 / 17]]), name="whole numbers")
 ### END HIDDEN TESTS
 
@@ -1085,10 +1149,12 @@ check.close(
         "the mean was taken in place of the sum over frequencies.": [[np.sqrt(2) / 10, 0.0]],
         "the magnitudes were added without squaring.": [[1 / 14, 0.0]],
         "the 2 of the tangent's slope is missing: the weight is 1/(2r).": [[0.2, 0.0]],
+        "the imaginary parts were lost: take magnitudes.": [[1 / 6, 0.0]],
+        "this is the weight of the Gaussian model, K/r²: Laplace's is 1/(2r).": [[2 / 25, 0.0]],
     },
 )
 _Y = np.array([[[3.0, 1.0], [4.0, 0.0]], [[0.0, 1j], [2.0, 0.0]]])
-check.close(auxiliary_weights(_Y), np.array([[0.1, 0.5], [0.25, 0.5]]), name="two sources", mistakes={"the sum ran over the sources: it runs over the frequencies, axis 1.": [[1 / 6, 0.5 / np.sqrt(2)], [0.5 / np.sqrt(20), 0.0]]})
+check.close(auxiliary_weights(_Y), np.array([[0.1, 0.5], [0.25, 0.5]]), name="two sources", mistakes={"the sum ran over the sources: it runs over the frequencies, axis 1.": [[1 / 6, 0.5 / np.sqrt(2)], [0.5 / np.sqrt(20), 0.0]], "the sum ran over the sources, too: each source has weights of its own.": 2 * [[0.5 / np.sqrt(29), 0.5 / np.sqrt(2)]]})
 check.passed("loud frames count little, soft ones much")
 ### BEGIN HIDDEN TESTS
 _rng = check.hidden_inputs("auxiliary_weights")
@@ -1102,6 +1168,7 @@ for _shape in [(1, 1, 1), (2, _odd, _even), (3, _even, _odd), (4, 17, 1)]:
 _Y[1, :, 0] = 0.0
 check.close(auxiliary_weights(_Y)[:, 0], np.where(np.arange(4) == 1, 0.0, 0.5 / np.maximum(np.linalg.norm(_Y[..., 0], axis=1), 1e-300)), absolute_tolerance=0.0, name="the weights when one source is silent")
 check.close(auxiliary_weights(np.zeros((2, 5, 3), complex)), np.zeros((2, 3)), name="silence")
+check.close(1e-12 * auxiliary_weights(np.array([[[3e-12], [4e-12j]]])), np.array([[0.1]]), relative_tolerance=1e-6, name="a frame that is very soft, but not silent")
 check.close(auxiliary_weights(np.array([[[3], [4]]])), np.array([[0.1]]), name="whole numbers")
 ### END HIDDEN TESTS
 
@@ -1143,11 +1210,18 @@ check.close(
     mistakes={
         "the first factor was conjugated, and not the second: that is the transpose.": [[[3.0, 1j], [-1j, 1.0]]],
         "nothing was conjugated: the covariance is x times its conjugate transpose.": [[[3.0, 1j], [1j, -1.0]]],
-        "the sum was not divided by the number of frames.": [[[6.0, -2j], [2j, 2.0]]],
+        "the sum was not divided by the number of frames (or by one less).": [[[6.0, -2j], [2j, 2.0]]],
         "the sum was divided by the sum of the weights, not by the number of frames.": [[[2.0, -2j / 3], [2j / 3, 2 / 3]]],
         "the weights were squared, or put on both factors: they count once.": [[[4.0, -2j], [2j, 2.0]]],
         "the weights are missing.": [[[2.5, -0.5j], [0.5j, 0.5]]],
+        "the channels' means were taken off: the formula has no means.": [[[0.375, 0.375j], [-0.375j, 0.375]]],
     },
+)
+check.close(
+    weighted_covariance(np.array([[[1.0], [2.0]], [[0.0], [1j]]]), np.ones(1)),
+    np.array([[[1.0, 0.0], [0.0, 0.0]], [[4.0, -2j], [2j, 1.0]]]),
+    name="two frequencies, one frame",
+    mistakes={"the sum ran over the frequencies, too: each frequency has a matrix of its own.": 2 * [[[5.0, -2j], [2j, 1.0]]]},
 )
 check.passed("each frequency has its covariance")
 ### BEGIN HIDDEN TESTS
@@ -1163,6 +1237,7 @@ for _n_channels, _n_freqs, _n_frames in [(1, 1, 1), (2, _odd, _even), (3, _even,
         check.close(_X, _X_before, name="your input X after the call")
         check.close(_weights, _weights_before, name="your input weights after the call")
 check.close(weighted_covariance(0 * _X, _weights), np.zeros((3, 3, 3), complex), name="silence")
+check.close(weighted_covariance(np.array([[[1, 2]], [[3, 0]]]), np.array([1, 2])), np.array([[[4.5, 1.5], [1.5, 4.5]]]) + 0j, name="whole numbers")
 _X = _rng.standard_normal((4, 257, 400)) + 1j * _rng.standard_normal((4, 257, 400))
 _U = check.within_seconds(3.0, weighted_covariance, _X, np.ones(400))
 check.close(_U[11], np.einsum("im,jm->ij", _X[:, 11], _X[:, 11].conj()) / 400, relative_tolerance=1e-9, name="one frequency of many")
@@ -1232,8 +1307,11 @@ check.close(
     mistakes={
         "the row holds w itself: it must hold the conjugate.": [[[1.0, 1j], [0.0, 1.0]]],
         "the new filter was put into a column: it belongs into row n.": [[[1.0, 0.0], [-1j, 1.0]]],
+        "the filter was normalised to length one: its length is measured with U.": [[[1 / np.sqrt(2), -1j / np.sqrt(2)], [0.0, 1.0]]],
+        "a row of the inverse was taken: multiplied by a unit vector it gives a column.": [[[1 / np.sqrt(5), 1j / np.sqrt(5)], [0.0, 1.0]]],
     },
 )
+check.close(_W, np.eye(2, dtype=complex)[None], name="W itself, which your function must not change")
 check.close(
     iterative_projection(_W, _U, 1),
     np.array([[[1.0, 0.0], [1j / np.sqrt(2), np.sqrt(2)]]]),
@@ -1253,6 +1331,16 @@ check.close(
     mistakes={
         "W was left out: solve with W @ U.": [[[1.0, -1j], [1.0, 1.0]]],
         "W and U are in the wrong order: solve with W @ U.": [[[1 / np.sqrt(2), (-1 - 1j) / np.sqrt(2)], [1.0, 1.0]]],
+    },
+)
+_W = np.array([[[1.0, 0.0], [-1j, 1.0]]])
+check.close(
+    iterative_projection(_W, _U, 0),
+    np.array([[[2 / np.sqrt(5), -3j / np.sqrt(5)], [-1j, 1.0]]]),
+    name="row 0 with a complex row 1",
+    mistakes={
+        "W was conjugated before the system was solved: its rows are used as they stand.": [[[0.0, 1j], [-1j, 1.0]]],
+        "the length was measured with w transposed: it needs the conjugate, w^H.": [[[2.0, -3j], [-1j, 1.0]]],
     },
 )
 check.passed("the row is orthogonal to the others in the sense of U")
@@ -1363,7 +1451,7 @@ listen(heard, sample_rate)
 # **Outcome.** You have the half of ILRMA that IVA does not have.
 #
 # **Task.** Write `update_source_model(P, bases, activations)` for one source: `P` is its power $|y|^2$, shape `(n_freqs, n_frames)`, the bases have the shape `(n_freqs, n_bases)`, the activations `(n_bases, n_frames)`. **First** update the bases, **then**, with the new model, the activations, by the boxed rule of section 2.4 (for the bases with the roles exchanged: sums over frames).
-# Return the tuple `(bases, activations)` of new arrays. The model is positive everywhere. Where a denominator is zero, return 0.
+# Return the tuple `(bases, activations)` of new arrays. `P` and the model are positive everywhere. Where a denominator is zero, return 0.
 #
 # **By hand.** `P = [[4], [1]]`, bases `[[1], [1]]`, activations `[[1]]`. The model is `[[1], [1]]`. The bases become $\sqrt{4/1}$ and $\sqrt{1/1}$: `[[2], [1]]`. With the new model, `[[2], [1]]`, the numerator for the activation is $2\cdot4/4 + 1\cdot1/1 = 3$ and the denominator $2/2 + 1/1 = 2$, so it becomes $\sqrt{3/2}$.
 #
@@ -1400,7 +1488,8 @@ check.close(
     np.array([[2.0], [1.0]]),
     name="the bases of the example",
     mistakes={
-        "the exponent ½ is missing: take the root of the quotient.": [[4.0], [1.0]],
+        "the exponent ½ is missing: take the root of the quotient. (Or P was squared: it is a power already.)": [[4.0], [1.0]],
+        "the bases were normalised: return them as the rule leaves them.": [[2 / 3], [1 / 3]],
         "the activations were updated first: begin with the bases.": [[np.sqrt(4 / np.sqrt(2.5))], [np.sqrt(1 / np.sqrt(2.5))]],
         "the fraction is upside down.": [[0.5], [1.0]],
     },
@@ -1417,6 +1506,22 @@ check.close(
         "this is the root of the Kullback–Leibler update.": [[np.sqrt(5 / 3)]],
     },
 )
+check.close(_bases, np.ones((2, 1)), name="bases itself, which your function must not change")
+check.close(_activations, np.ones((1, 1)), name="activations itself, which your function must not change")
+_P, _bases, _activations = np.array([[8.0, 18.0]]), np.ones((1, 2)), np.array([[1.0, 3.0], [1.0, 0.0]])
+for _scale, _name in [(1.0, "two bases and two frames: the bases"), (1e-9, "the same at a power 90 dB less: a constant added to a denominator is heard there")]:
+    check.close(
+        update_source_model(_scale * _P, _bases, _scale * _activations)[0],
+        np.array([[4 / np.sqrt(3), 2.0]]),
+        relative_tolerance=1e-6,
+        name=_name,
+        mistakes={
+            "this is the root of the Kullback–Leibler update: the numerator has the model squared, the denominator one over the model.": [[np.sqrt(5.5), 2.0]],
+            "P was squared: it is a power already.": [[np.sqrt(248 / 3), np.sqrt(32)]],
+            "each basis saw a model of its own: all of them are updated from one and the same model.": [[4 / np.sqrt(3), np.sqrt(8 / (1 + 4 / np.sqrt(3)))]],
+            "the activations were added up first: each basis has its own as weights.": [[np.sqrt(5), np.sqrt(5)]],
+        },
+    )
 check.passed("bases, then activations, each with a root")
 ### BEGIN HIDDEN TESTS
 _rng = check.hidden_inputs("update_source_model")
@@ -1430,14 +1535,14 @@ _even, _odd = 2 * int(_rng.integers(4, 30)), 2 * int(_rng.integers(4, 30)) + 1
 for _n_freqs, _n_frames, _n_bases in [(1, 1, 1), (_even, _odd, 3), (_odd, _even, 2), (7, 40, 8), (40, 3, 5)]:
     for _scale in [1.0, 1e-6, 1e6]:
         _P, _bases, _activations = _scale * _rng.exponential(1.0, (_n_freqs, _n_frames)) + 1e-3 * _scale, 0.1 + _rng.random((_n_freqs, _n_bases)), _scale * (0.1 + _rng.random((_n_bases, _n_frames)))
-        _before = [_array.copy() for _array in (_P, _bases, _activations)]
+        _before, _tolerance = [_array.copy() for _array in (_P, _bases, _activations)], 1e-9 if _scale >= 1 else 1e-6
         _new_bases, _new_activations = update_source_model(_P, _bases, _activations)
         _R = np.einsum("kb,bm->km", _bases, _activations)
         _right_bases = _bases * np.sqrt(np.einsum("km,bm->kb", _P / _R**2, _activations) / np.einsum("km,bm->kb", 1 / _R, _activations))
         _R = np.einsum("kb,bm->km", _right_bases, _activations)
         _right_activations = _activations * np.sqrt(np.einsum("kb,km->bm", _right_bases, _P / _R**2) / np.einsum("kb,km->bm", _right_bases, 1 / _R))
-        check.close(_new_bases, _right_bases, relative_tolerance=1e-9, absolute_tolerance=0.0, name="the bases of a random source")
-        check.close(_new_activations, _right_activations, relative_tolerance=1e-9, absolute_tolerance=0.0, name="the activations of a random source")
+        check.close(_new_bases, _right_bases, relative_tolerance=_tolerance, absolute_tolerance=0.0, name="the bases of a random source")
+        check.close(_new_activations, _right_activations, relative_tolerance=_tolerance, absolute_tolerance=0.0, name="the activations of a random source")
         for _array, _copy, _name in zip((_P, _bases, _activations), _before, ["P", "bases", "activations"]):
             check.close(_array, _copy, absolute_tolerance=0.0, name=f"your input {_name} after the call")
         _costs = [_itakura_saito(_P, _bases @ _activations)]
@@ -1451,8 +1556,17 @@ _new_bases, _new_activations = update_source_model(_P, _bases, _activations)
 check.close(_new_bases[:, 1], np.zeros(6), name="a basis that is zero")
 check.close(_new_activations[1], np.zeros(9), name="the activations of a basis that is zero")
 check.finite(_new_bases, name="the other bases")
-_new_bases, _new_activations = update_source_model(np.array([[4], [1]]), np.ones((2, 1), int), np.ones((1, 1), int))
-check.close(_new_activations, np.array([[np.sqrt(1.5)]]), name="whole numbers")
+_bases, _activations = 0.1 + _rng.random((6, 3)), 0.1 + _rng.random((3, 9))
+_activations[2] = 0.0
+_new_bases, _new_activations = update_source_model(_P, _bases, _activations)
+check.close(_new_bases[:, 2], np.zeros(6), name="a basis whose activations are zero, and so its denominators")
+_bases, _activations = 0.1 + _rng.random((6, 3)), 0.1 + _rng.random((3, 9))
+_bases[:, 0] = 0.0
+_new_bases, _new_activations = update_source_model(_P, _bases, _activations)
+check.close(_new_activations[0], np.zeros(9), name="the activations of a basis that is zero, and so their denominators")
+_new_bases, _new_activations = update_source_model(np.array([[3], [1]]), np.ones((2, 1), int), np.ones((1, 1), int))
+check.close(_new_bases, np.array([[np.sqrt(3)], [1.0]]), name="the bases for whole numbers")
+check.close(_new_activations, np.array([[np.sqrt((np.sqrt(3) + 1) / 2)]]), name="the activations for whole numbers")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1538,11 +1652,14 @@ check.close(
     name="the images at microphone 0",
     mistakes={
         "these are the outputs as they came: multiply them by the elements of the inverse.": [[[4.0]], [[6.0]]],
-        "a column of the inverse was taken: microphone i is its row i.": [[[4.0]], [[0.0]]],
+        "a column of the inverse was taken, or of W itself: microphone i is row i of the inverse.": [[[4.0]], [[0.0]]],
         "the diagonal of the inverse was taken: that scales source n to microphone n.": [[[4.0]], [[3.0]]],
         "the outputs were divided by the element of the inverse: multiply.": [[[4.0]], [[-12.0]]],
+        "the outputs were made with W transposed: row n of W makes output n.": [[[1.0]], [[-3.5]]],
+        "each output was fitted to the microphone on its own: all of them together make its signal.": [[[1.0]], [[1.0]]],
     },
 )
+check.close(_X, np.array([[[1.0]], [[3.0]]]) + 0j, name="X itself, which your function must not change")
 check.close(
     images_at_microphone(_W, _X, 1),
     np.array([[[0.0]], [[3.0]]]) + 0j,
@@ -1579,7 +1696,9 @@ for _n_channels, _n_freqs, _n_frames, _i in [(2, 1, 1, 0), (2, _odd, _even, 1), 
         _gains = 10 ** _rng.uniform(-3, 3, (_n_freqs, _n_channels, 1)) * np.exp(2j * np.pi * _rng.random((_n_freqs, _n_channels, 1)))
         check.close(images_at_microphone(_gains * _W, _X, _i), _images, relative_tolerance=1e-6, absolute_tolerance=0.0, name="the images when every row of W has another gain")
 check.close(images_at_microphone(_W, 0 * _X, 1), 0 * _X, name="silence")
-check.close(images_at_microphone(np.array([[[1, 1], [0, 2]]]), np.array([[[1]], [[3]]]), 0), np.array([[[4.0]], [[-3.0]]]), name="whole numbers")
+check.close(images_at_microphone(np.array([[[1, 1], [-1, 2]]]), np.array([[[1]], [[3]]]), 0), np.array([[[8 / 3]], [[-5 / 3]]]) + 0j, name="whole numbers")
+check.close(images_at_microphone(_W, _X.real, 2), images_at_microphone(_W, _X.real + 0j, 2), name="the images when the mixture is real and the filters are not")
+check.close(images_at_microphone(_W.real, _X, 2), images_at_microphone(_W.real + 0j, _X, 2), name="the images when the filters are real and the mixture is not")
 ### END HIDDEN TESTS
 
 # %% tags="demo"
