@@ -6,16 +6,13 @@ import itertools
 
 import numpy as np
 import pytest
+from bss_mixtures import DEGENERATE, changed, complex_normal, never_rises, signal_to_interference_db
 
 from course_lib.bss import _blocks, _kernels, _solve, _twins, auxiva, ilrma
 
 UPDATES = ("iss", "ip")
 EVERY_VARIANT = list(itertools.product((False, True), UPDATES))
 BASES = {False: 2, True: 6}
-
-
-def complex_normal(rng, *shape):
-    return rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
 
 
 def low_rank_mixture(n_sources=2, n_freqs=40, n_frames=150, seed=0, sparsity=0.3, rank=2):
@@ -26,18 +23,6 @@ def low_rank_mixture(n_sources=2, n_freqs=40, n_frames=150, seed=0, sparsity=0.3
     sources = np.sqrt(spectra @ envelopes + 1e-4) * complex_normal(rng, n_sources, n_freqs, n_frames)
     mixing = complex_normal(rng, n_freqs, n_sources, n_sources)
     return np.einsum("kcn,nkm->ckm", mixing, sources), sources, mixing
-
-
-def signal_to_interference_db(demixing_filter, mixing, sources):
-    gains = np.abs(demixing_filter @ mixing) ** 2 * np.mean(np.abs(sources) ** 2, axis=2).T[:, None, :]
-    powers = gains.sum(axis=0)
-    assert sorted(powers.argmax(axis=1)) == list(range(len(sources))), "two outputs hold the same source"
-    wanted = powers.max(axis=1)
-    return 10 * np.log10(wanted / (powers.sum(axis=1) - wanted))
-
-
-def never_rises(losses):
-    return np.all(np.diff(losses) <= 1e-10 * np.maximum(1.0, np.abs(losses).max()))
 
 
 def run(X, partitioned=False, seed=0, **options):
@@ -324,74 +309,12 @@ def test_any_number_of_threads_gives_the_same_bits(monkeypatch, partitioned):
 # --- little to separate --------------------------------------------------------------------------------------------
 
 
-def silent_frequency(X):
-    X[:, 0] = 0
-
-
-def faint_frequency(X):
-    X[:, 7] *= 1e-13
-
-
-def silent_frames(X):
-    X[:, :, 10:40] = 0
-
-
-def faint_frames(X):
-    X[:, :, 10:40] *= 1e-9
-
-
-def silent_channel(X):
-    X[0] = 0
-
-
-def identical_channels(X):
-    X[1] = X[0]
-
-
-def identical_at_a_frequency(X):
-    X[1, 5] = X[0, 5]
-
-
-def channels_that_add_up(X):
-    X[-1] = 2 * X[0] + X[1] if len(X) > 2 else -3j * X[0]
-
-
-def sources_that_take_turns(X):
-    X[0, :, :60] = 0
-    X[1:, :, 60:] = 0
-
-
-def one_cell(X):
-    X[:] = 0
-    X[:, 3, 5] = 1
-
-
-def all_silent(X):
-    X[:] = 0
-
-
-def few_frames(X):
-    return X[:, :, :2]
-
-
-def one_frame(X):
-    return X[:, :, :1]
-
-
-DEGENERATE = [
-    silent_frequency, faint_frequency, silent_frames, faint_frames, silent_channel, identical_channels,
-    identical_at_a_frequency, channels_that_add_up, sources_that_take_turns, one_cell, all_silent, few_frames,
-    one_frame,
-]  # fmt: skip
-
-
 @pytest.mark.parametrize("change", DEGENERATE, ids=lambda change: change.__name__)
 @pytest.mark.parametrize(("partitioned", "update"), EVERY_VARIANT)
 @pytest.mark.parametrize(("start", "n_sources"), [("identity", 2), ("iva", 2), ("iva", 3)])
 def test_degenerate_mixtures_give_numbers_and_no_warning(change, partitioned, update, start, n_sources):
     X, _, _ = low_rank_mixture(n_sources, n_freqs=30, n_frames=90)
-    changed = change(X)
-    X = X if changed is None else changed
+    X = changed(X, change)
     result = run(X, partitioned, update=update, start=start, n_iterations=60)
     for array in (result.sources, result.demixing_filter, result.losses, result.bases, result.activations):
         assert np.isfinite(array).all()
