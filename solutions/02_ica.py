@@ -454,7 +454,7 @@ plt.show()
 # It is the angle between two vectors, in decibels, and nothing else. Many toolkits subtract the mean from both signals first, since a constant is no sound. We do, too.
 
 # %% tags="demo"
-figure, ax = plt.subplots(figsize=(8, 2.9), layout="constrained")
+figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
 estimate, target = np.array([2.4, 1.1]), np.array([2.4, 0.0])
 for tip, label, color, style, place in [
     (target, r"$\alpha s$", plots.PALETTE[2], "--", (2.3, -0.3)),
@@ -468,7 +468,7 @@ ax.text(2.5, 0.5, r"$\hat s - \alpha s$: the error of SI-SDR", color=plots.PALET
 ax.annotate("", estimate, (1.5, 0), arrowprops={"arrowstyle": "->", "color": "0.5", "linestyle": ":", "linewidth": 2})
 ax.text(1.25, 0.2, r"$\hat s - s$", color="0.4", ha="right")
 ax.plot([2.22, 2.22, 2.4], [0, 0.18, 0.18], color="0.3", linewidth=1)
-ax.set(xlim=(-0.1, 4.6), ylim=(-0.45, 1.25), aspect="equal", title="SI-SDR measures the error that stands at a right angle; SNR measures the dotted one")
+ax.set(xlim=(-0.1, 3.5), ylim=(-0.45, 1.25), aspect="equal", title="SI-SDR measures the error at a right angle; SNR measures the dotted one")
 ax.axis("off")
 plt.show()
 
