@@ -16,7 +16,7 @@
 #
 # Put on a song and follow the bass. You do it with one loudspeaker, even with one ear: each note has its own colour, and it comes back again
 # and again. Now sit between two people who talk at once. Your ear uses the other clue: the two voices reach it along different ways.
-# This lesson turns each clue into an algorithm, the first for one microphone and the second for several. Then it joins them. The result, ILRMA, is the strongest classical method for separating a recording about which nothing is known.
+# This lesson turns each clue into an algorithm, the first for one microphone and the second for several. Then it joins them. The result, ILRMA, is one of the strongest classical methods for separating a recording about which little is known.
 #
 # In this lesson you will
 #
@@ -52,7 +52,7 @@ CORPUS = "offline"  # for real talkers: python data_fetch.py fetch mini-librispe
 
 # %% [markdown]
 # All voices come from `data.speech_clip(talker, seconds, corpus=CORPUS)`. Offline they are synthetic, and built on your machine. With a fetched corpus the same cells separate real talkers; the numbers in the text are those of the offline voices.
-# What changes? We tried recordings of real talkers, at the same places. IVA gains most: with the Gauss model 15 dB where the synthetic voices give 7, with Laplace's 10 in place of 1. ILRMA reaches 17 dB in place of 13, and ordering by envelopes stays at 14. With a real voice beside the lead melody ILRMA
+# What changes? We tried recordings of real talkers, at the same places. IVA gains most: with the Gauss model 15 dB where the synthetic voices give 7, with Laplace's 10 in place of 1. ILRMA reaches 17 dB in place of 13, and ordering by envelopes stays near 14. With a real voice beside the lead melody ILRMA
 # reaches 12 dB in place of 10. The dictionaries of section 4 hardly notice: 6.5 dB and 3.5 dB, where the text has 6.8 and 3.7.
 #
 # ## 1. Listen first
@@ -134,7 +134,7 @@ plt.show()
 #
 # ### 2.2 What does "≈" mean?
 #
-# We need a cost $D(V \mid \hat V) = \sum_{k,m} d(V[k,m] \mid \hat V[k,m])$ that is zero when both agree, and positive otherwise. Two old choices, for numbers $v, \hat v \ge 0$:
+# We need a cost $D(V \mid \hat V) = \sum_{k,m} d(V[k,m] \mid \hat V[k,m])$ that is zero when both agree, and positive otherwise. Two old choices, for numbers $v, \hat v \ge 0$ (and with $0\log0 = 0$):
 #
 # $$d_{\text{F}}(v \mid \hat v) = \tfrac12 (v - \hat v)^2 \quad\text{(Frobenius)}, \qquad
 # d_{\text{KL}}(v \mid \hat v) = v\log\frac{v}{\hat v} - v + \hat v \quad\text{(Kullback–Leibler)}.$$
@@ -160,6 +160,8 @@ plt.show()
 # For both, equality holds at the current point if the weights are chosen well. Choose the share that each component has in the current model:
 #
 # $$\lambda_{kc} = \frac{W_{kc}h'_c}{\hat v'_k}, \qquad \hat v'_k = \sum_c W_{kc}h'_c, \qquad \sum_c \lambda_{kc} = 1 .$$
+#
+# (All $h'_c$ are positive. Where $W_{kc} = 0$, so is $\lambda_{kc}$, and the term is missing on both sides.)
 #
 # **Frobenius.** $\hat v_k = \sum_c \lambda_{kc}\cdot\dfrac{W_{kc}h_c}{\lambda_{kc}}$, and $z \mapsto \frac12(v - z)^2$ is convex. Note that $W_{kc}h_c/\lambda_{kc} = \hat v'_k\,h_c/h'_c$. Jensen gives
 #
@@ -229,7 +231,7 @@ plt.show()
 # **Outcome.** You can turn a boxed formula for one frame into one line for all frames.
 #
 # **Task.** Write `update_frobenius(V, W, H)`. Return the new `H`, a NumPy array, after one update with $W$ fixed. The shapes are `(n_freqs, n_frames)`, `(n_freqs, n_components)` and `(n_components, n_frames)`. Where a denominator is zero
-# the component has nothing to say: return 0 there.
+# the component has nothing to say: return 0 there. (Test for zero, here and in the exercises that follow. A small number added to every denominator would falsify soft recordings.)
 #
 # **By hand.** `V = [[2], [3]]`, `W = [[1, 0], [1, 1]]`, `H = [[1], [1]]`. The model is `[[1], [2]]`. So $W^{\mathsf T}V = (5, 3)$ and $W^{\mathsf T}\hat V = (3, 2)$, and the new `H` is `[[5/3], [3/2]]`.
 #
@@ -259,7 +261,7 @@ check.close(
     np.array([[5 / 3], [3 / 2]]),
     name="update_frobenius on the example",
     mistakes={
-        "the fraction is upside down: the data belong into the numerator, the model into the denominator.": [[3 / 5], [2 / 3]],
+        "the fraction is upside down: the data belong in the numerator, the model in the denominator.": [[3 / 5], [2 / 3]],
         "this is the Kullback–Leibler update: here the data are not divided by the model.": [[1.75], [1.5]],
         "a square root crept in: that belongs to Itakura–Saito.": [[np.sqrt(5 / 3)], [np.sqrt(3 / 2)]],
         "each component saw a model of its own: all of them are updated from one and the same model.": [[5 / 3], [9 / 8]],
@@ -679,7 +681,7 @@ plots.with_slider(draw_model, ranks, value=8, label="components")
 #
 # $$\text{ideal binary mask:}\quad M = \begin{cases}1, & |S| > |N|\\ 0 & \text{else}\end{cases} \qquad\qquad \text{ideal ratio mask:}\quad M = \frac{|S|^2}{|S|^2 + |N|^2} .$$
 #
-# The binary mask takes the winner of each bin; the ratio mask is the Wiener mask of section 3.1 with the true powers. (Some authors take the root of it, or magnitudes in place of powers.) No real mask can beat the best mask, but *which* is best depends on the measure: these two are references, not laws.
+# The binary mask takes the winner of each bin; the ratio mask is the Wiener mask of section 3.1 with the true powers. (Some authors take the root of it, or magnitudes in place of powers.) No mask that you estimate can beat the best mask, but *which* is best depends on the measure: these two are references, not laws.
 
 # %% [markdown]
 # ### Exercise 3.5 — Ideal masks
@@ -870,7 +872,7 @@ def _mask_by_frames(V, W, H, n_speech, n_iterations):
 
 
 _even, _odd = 2 * int(_rng.integers(4, 20)), 2 * int(_rng.integers(4, 20)) + 1
-for _n_freqs, _n_frames, _n_speech, _n_noise, _n_iterations in [(1, 1, 1, 1, 1), (_even, _odd, 4, 2, 3), (_odd, _even, 2, 3, 7), (12, 1, 3, 1, 20), (8, 11, 2, 2, 60), (20, 31, 6, 1, 2)]:
+for _n_freqs, _n_frames, _n_speech, _n_noise, _n_iterations in [(1, 1, 1, 1, 1), (_even, _odd, 4, 2, 3), (_odd, _even, 2, 3, 7), (12, 1, 3, 1, 20), (6, 4, 1, 1, 150), (20, 31, 6, 1, 2)]:
     for _scale in [1.0, 1e-6, 1e6]:
         _V, _W_speech, _W_noise = _scale * _rng.random((_n_freqs, _n_frames)), 0.1 + _rng.random((_n_freqs, _n_speech)), 0.1 + _rng.random((_n_freqs, _n_noise))
         _H = _scale * (0.1 + _rng.random((_n_speech + _n_noise, _n_frames)))
@@ -1003,7 +1005,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# With frames of 2048 samples, 128 ms, a room with $T_{60}$ = 0.1 s leaves 15 dB below the sound unexplained, one of 0.2 s 10 dB, and one of 0.4 s only 5 dB. No demixing by one matrix per frequency can do much better than that: the residue is a piece of each talker that arrives as if from elsewhere. Each doubling of the frame buys 3 to 6 dB.
+# With frames of 2048 samples, 128 ms, a room with $T_{60}$ = 0.1 s leaves 15 dB below the sound unexplained, one of 0.2 s 10 dB, and one of 0.4 s only 5 dB. The residue is a piece of each talker that arrives as if from elsewhere, and so it limits what one matrix per frequency can demix. The limit is 4 to 8 dB kinder than the residue: to silence a talker you need only the relation between the *microphones*, which share a part of it. From 128 ms on, each doubling of the frame buys 3 to 6 dB.
 #
 # So take frames as long as the room, or longer? There is a price. Eight seconds make 250 frames of 2048 samples with a hop of 512. With 16 384 samples they would make 32, and each frequency would have 32 (overlapping) looks at the mixture from which to learn statistics. Long frames fit the room, short ones fit the data. 128 to 256 ms is the usual bargain.
 #
@@ -1013,7 +1015,7 @@ plt.show()
 #
 # $$\mathbf y_{km} = W_k\,\mathbf x_{km}, \qquad W_k = \begin{pmatrix}\mathbf w_{1k}^{\mathsf H}\\ \vdots \\ \mathbf w_{Nk}^{\mathsf H}\end{pmatrix}, \qquad y_{nkm} = \mathbf w_{nk}^{\mathsf H}\,\mathbf x_{km} .$$
 #
-# (From here on $W$ is a demixing matrix, as in lesson 02, and not a dictionary. $\mathsf H$ is the conjugate transpose, so the *rows* of $W_k$ are conjugated filters.) The obvious thing is to run complex ICA 1025 times. Each run succeeds. And each run has the two ambiguities of lesson 02, on its own:
+# (From here on $W$ is a demixing matrix, as in lesson 02, and not a dictionary. $\mathsf H$ is the conjugate transpose, so the *rows* of $W_k$ are conjugated filters.) The first idea is to run complex ICA 1025 times. Each run succeeds. And each run has the two ambiguities of lesson 02, on its own:
 #
 # - **Scale.** At each frequency, each output may have any factor. That is a filter put on the output. The microphones hold the remedy: section 7.3.
 # - **Order.** At each frequency, the outputs come in any order. At 437 Hz output 1 may be the woman, and at 445 Hz the man. That is the **permutation problem**.
@@ -1068,7 +1070,7 @@ for W, title, ax in zip([by_frequency.demixing_filter, aligned_filter], ["As the
     ax.plot(frequency_khz, share_of_talker_0(W), ".", markersize=3)
     ax.set(xlabel="Frequency (kHz)", title=title)
 axes[0].set_ylabel("Talker 0 in output 0 (%)")
-figure.suptitle("Every frequency is separated; only the order is wrong, here and there or from 4 kHz on")
+figure.suptitle("Nearly every frequency is separated; only the order is wrong, here and there or from 4 kHz on")
 plt.show()
 
 # %% [markdown]
@@ -1087,7 +1089,8 @@ plt.show()
 #
 # This one is like Laplace's: spiky and heavy-tailed, as sources with pauses are (lesson 02, section 5). The frequencies are uncorrelated under this model, yet not independent: they share $r$. Exchange the outputs at one frequency, in a frame where source 1 speaks and source 2 pauses: $r_1$ falls a little, and $r_2$ rises from zero by much more. Their sum rises, since the root is steep at zero. Order has become a matter of cost.
 #
-# The likelihood follows from lesson 02. For complex vectors, $\mathbf y = W\mathbf x$ changes densities by $|\det W|^2$: $p(\mathbf x) = |\det W|^2\, p(\mathbf y)$. (A complex matrix acts on real and imaginary parts, hence the square.) With independent sources and the mean over $T$ frames, the negative log-likelihood is, up to a constant,
+# Now the likelihood, which lesson 02 did not need. Take a small box of volume $\delta$ around $\mathbf x$. The map $\mathbf y = W\mathbf x$ makes a box of another volume of it, and both hold the same probability. For real vectors the new volume is $|\det W|\,\delta$. For complex ones it is $|\det W|^2\,\delta$, since both the real and the imaginary parts are stretched: a single complex factor $w$ enlarges areas of the plane by $|w|^2$.
+# So $p(\mathbf x) = |\det W|^2\, p(\mathbf y)$, with one such factor for each frequency. With independent sources, independent frames and the mean over all $T$ of them, the negative log-likelihood is, up to a constant,
 #
 # $$\boxed{\;J(W) = \sum_{n}\frac1T\sum_m G(r_{nm}) - 2\sum_k \log|\det W_k|\;}$$
 #
@@ -1306,7 +1309,7 @@ check.close(
     name="row 0 of the example",
     mistakes={
         "the row holds w itself: it must hold the conjugate.": [[[1.0, 1j], [0.0, 1.0]]],
-        "the new filter was put into a column: it belongs into row n.": [[[1.0, 0.0], [-1j, 1.0]]],
+        "the new filter was put into a column: it belongs in row n.": [[[1.0, 0.0], [-1j, 1.0]]],
         "the filter was normalised to length one: its length is measured with U.": [[[1 / np.sqrt(2), -1j / np.sqrt(2)], [0.0, 1.0]]],
         "a row of the inverse was taken: multiplied by a unit vector it gives a column.": [[[1 / np.sqrt(5), 1j / np.sqrt(5)], [0.0, 1.0]]],
     },
@@ -1397,7 +1400,7 @@ check.finite(check.within_seconds(3.0, iterative_projection, _W, _U, 2), name="m
 #
 # $$v_l = \frac{\sum_m \varphi_{lm}\,y_{lm}\,y_{nm}^*}{\sum_m \varphi_{lm}\,|y_{nm}|^2}\;\;(l \ne n), \qquad v_n = 1 - \Big(\frac1T\sum_m \varphi_{nm}|y_{nm}|^2\Big)^{-1/2} .$$
 #
-# No covariance, no inverse: $O(N^2)$ operations for a bin and iteration where IP needs $O(N^3)$. This is **ISS**, the library's default. Compare with IP: the fit of $v_l$ makes $\mathbf w_l^{\mathsf H}U_l\mathbf w_n = 0$, which is IP's condition for row $l$. With two sources ISS therefore does the same steps in the opposite order. With more the paths differ, and on neither can the cost rise.
+# No covariance, no inverse: $O(N^2)$ operations for a bin and iteration where IP needs $O(N^3)$. This is **ISS**, the library's default. Compare with IP: the fit of $v_l$ makes $\mathbf w_l^{\mathsf H}U_l\mathbf w_n = 0$, which is IP's condition for row $l$. With two sources ISS therefore turns the rows as IP does, in the opposite order; only their lengths follow a step later. With more the paths differ, and on neither can the cost rise.
 
 # %% tags="demo"
 by_iva = {source_model: bss.auxiva(X_talk, source_model=source_model) for source_model in ("laplace", "gauss")}
@@ -1851,7 +1854,7 @@ for offset, scene, hatch in zip((-0.2, 0.2), both_scenes, ["", "//"], strict=Tru
 ax.set_yticks(range(len(shown)), labels=shown)
 ax.invert_yaxis()
 ax.axvline(0, color="0.3", linewidth=0.8)
-ax.set(xlabel="SI-SDR improvement (dB)", title="Order decides: of the blind methods, only ILRMA does well in both scenes")
+ax.set(xlabel="SI-SDR improvement (dB)", title="Order decides, and ILRMA with two bases does well in both scenes")
 ax.legend()
 plt.show()
 
@@ -1859,7 +1862,7 @@ plt.show()
 # What the table says. *Order decides.* The same separated bins give −2 dB in any order and 13 dB in a good one. Ordering by envelopes is as good as ILRMA for two talkers, whose loudness moves independently. For voice and lead it is nearly useless: the notes of the lead share few frequencies, so their envelopes have little in common. *IVA's tie is weak, ILRMA's is stronger*: ILRMA with two bases does well in both scenes, 13 and 10 dB, where Gauss-IVA has 7 and 9. *More bases* do not help here, and *sharing them* (the partitioned model) does not, either.
 # *Time:* IVA is the quickest; ICA at each frequency, with its search for the order, is the slowest.
 #
-# For the talkers the oracle's masks, which know the answer, are only 1.5 dB ahead: a mask cannot undo an overlap, and two microphones can. For voice and lead, which overlap little, masks would be far better, if one knew them. Lesson 04 joins masks and microphones.
+# For the talkers the oracle's masks, which know the answer, are less than 2 dB ahead of the best row: a mask cannot undo an overlap, and two microphones can. For voice and lead, which overlap little, masks would be far better, if one knew them. Lesson 04 joins masks and microphones.
 #
 # ## 9. Where it breaks
 #
@@ -1897,7 +1900,7 @@ for places, gains in by_length.items():
 # - **The room is longer than the frame.** At $T_{60}$ = 0.6 s a quarter of the improvement is left. Section 5.1 says why: what arrives after the frame's end fits no single factor. Longer frames would fit, and leave too few of them.
 # - **The recording is short.** Each frequency needs enough frames to learn its matrices and models. The right panel shows that more is not always better: four seconds can be worse than one, depending on what is said in them and by whom. At eight seconds all three draws gain about 7 dB or more.
 # - **Somebody moves.** One $W_k$ for the whole recording means one place for each source. A head that turns by a few centimetres changes the phases at 4 kHz (a wavelength of 8.6 cm) by a good part of a turn. Algorithms that follow exist: they forget old frames, and then have less data.
-# - **More sources than microphones.** $W_k$ has as many rows as there are microphones, and each row can put out $N - 1$ sources. A third talker stays in both outputs. Diffuse noise is infinitely many sources.
+# - **More sources than microphones.** $W_k$ has as many rows as there are microphones, and each of these $N$ rows can silence $N - 1$ sources. A third talker stays in both outputs. Diffuse noise is infinitely many sources.
 # - **The number of bases** is wrong: section 7.4. So may be the number of sources, which we have taken as known.
 # - **The start is bad.** The cost has local minima, such as the exchanged block of section 6. `bss.ilrma` therefore decorrelates the channels, and begins with 30 iterations of Gauss-IVA. Try `start="identity"`, and other seeds.
 # - **Low frequencies.** At 100 Hz the wave is 3.4 m long, and two microphones 5 cm apart hear nearly the same. All methods are at their worst there.
