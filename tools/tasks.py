@@ -79,6 +79,8 @@ def test(python: Path) -> None:
     call(python, "-m", "ruff", "format", "--check", ".")
     call(python, "-m", "mypy")
     call(python, "data_fetch.py", "build")
+    # One worker a core leaves no core for a second thread of BLAS, which would wait for one in every product.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     call(python, "-m", "pytest", "-n", "auto", "--dist", "loadfile")
 
 
