@@ -94,7 +94,6 @@ def sweep_frames(
     n_frames, n_freqs = V.shape
     n_components = W.shape[0]
     one, zero = constants[10], constants[11]
-    two = one + one
     slopes, reciprocals = np.empty((block_length, n_freqs), V.dtype), np.empty((block_length, n_freqs), V.dtype)
     pulls, pushes = np.empty((block_length, n_components), V.dtype), np.zeros((block_length, n_components), V.dtype)
     sums = np.empty_like(W)
@@ -135,7 +134,7 @@ def sweep_frames(
             divergence = zero
             if beta == 2:
                 for f in range(n_freqs):
-                    divergence += (x[f] - s[f]) * (x[f] - s[f]) / two
+                    divergence += (x[f] - s[f]) * (x[f] - s[f])
             elif beta == 1:
                 for f in range(n_freqs):
                     model = s[f] + background
@@ -161,4 +160,4 @@ def sweep_frames(
             if beta == 0:
                 np.dot(h.T, reciprocal, sums)
                 push_W += sums
-    return total
+    return total / 2 if beta == 2 else total

@@ -93,7 +93,7 @@ def sweep_plainly(problem: Problem, W: Array, H: Array, *, update: bool) -> Swee
         pull, push = (W.T @ slope for slope in slopes())
         factor = quotient(pull, push + V.dtype.type(problem.penalty))
         H *= np.sqrt(factor) if beta == 0 else factor
-        H *= H >= smallest_entry(H.dtype)
+        H *= np.greater_equal(H, smallest_entry(H.dtype))
     pull, push = (slope @ H.T for slope in slopes())
     return Sweep(divergence_of(problem, W @ H), pull, push)
 

@@ -94,7 +94,7 @@ def nmf(
     Raises:
         ValueError: if V is negative, complex, not finite or no matrix, a start or dictionary does not fit it, an option
             is unknown, or a random start has no rng.
-    Cost: O(n_iterations·n_freqs·n_frames·n_components): 2, 4 and 6 matrix products an iteration.
+    Cost: O(n_iterations·n_freqs·n_frames·n_components): 3, 4 and 6 matrix products an iteration, the loss included.
     Reference: C. Févotte and J. Idier, "Algorithms for nonnegative matrix factorization with the β-divergence", Neural
         Computation 23(9), 2011; J. Le Roux, F. Weninger and J. Hershey, "Sparse NMF – half-baked or well done?",
         MERL TR2015-023, 2015.
