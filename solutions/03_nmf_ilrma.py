@@ -230,7 +230,7 @@ plt.show()
 #
 # **Outcome.** You can turn a boxed formula for one frame into one line for all frames.
 #
-# **Task.** Write `update_frobenius(V, W, H)`. Return the new `H`, a NumPy array, after one update with $W$ fixed. The shapes are `(n_freqs, n_frames)`, `(n_freqs, n_components)` and `(n_components, n_frames)`. Where a denominator is zero
+# **Task.** Write `update_frobenius(V, W, H)`. Return the new `H`, a NumPy array, after one update with $W$ fixed; the inputs stay as they are. The shapes are `(n_freqs, n_frames)`, `(n_freqs, n_components)` and `(n_components, n_frames)`. Where a denominator is zero
 # the component has nothing to say: return 0 there. (Test for zero, here and in the exercises that follow. A small number added to every denominator would falsify soft recordings.)
 #
 # **By hand.** `V = [[2], [3]]`, `W = [[1, 0], [1, 1]]`, `H = [[1], [1]]`. The model is `[[1], [2]]`. So $W^{\mathsf T}V = (5, 3)$ and $W^{\mathsf T}\hat V = (3, 2)$, and the new `H` is `[[5/3], [3/2]]`.
@@ -353,6 +353,7 @@ check.close(
         "the tuple is the wrong way round: return (W, H).": [[1.0], [1.0]],
         "H was updated first, and the tuple is the wrong way round: begin with W, and return (W, H).": [[1.75], [1.5]],
         "H was updated before W: begin with W.": [[8 / 7, 0.0], [12 / 13, 12 / 13]],
+        "the sums of the activations ran over the components: they run over the frames, axis 1 of H.": [[1.0, 0.0], [0.75, 0.75]],
         "the spectra were normalised to sum to one: return them as the rule leaves them.": [[4 / 7, 0.0], [3 / 7, 1.0]],
         "each component saw a model of its own: all columns of W are updated from one and the same model.": [[2.0, 0.0], [1.5, 1.2]],
     },
@@ -1005,7 +1006,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# With frames of 2048 samples, 128 ms, a room with $T_{60}$ = 0.1 s leaves 15 dB below the sound unexplained, one of 0.2 s 10 dB, and one of 0.4 s only 5 dB. The residue is a piece of each talker that arrives as if from elsewhere, and so it limits what one matrix per frequency can demix. The limit is 4 to 8 dB kinder than the residue: to silence a talker you need only the relation between the *microphones*, which share a part of it. From 128 ms on, each doubling of the frame buys 3 to 6 dB.
+# With frames of 2048 samples, 128 ms, what remains lies 15.5 dB below the sound in a room with $T_{60}$ = 0.1 s, 10 dB in one of 0.2 s, and only 5.5 dB in one of 0.4 s. The residue is a piece of each talker that arrives as if from elsewhere, and so it limits what one matrix per frequency can demix. The limit is 4 to 8 dB kinder than the residue: to silence a talker you need only the relation between the *microphones*, which share a part of it. From 128 ms on, each doubling of the frame buys 3 to 6 dB.
 #
 # So take frames as long as the room, or longer? There is a price. Eight seconds make 250 frames of 2048 samples with a hop of 512. With 16 384 samples they would make 32, and each frequency would have 32 (overlapping) looks at the mixture from which to learn statistics. Long frames fit the room, short ones fit the data. 128 to 256 ms is the usual bargain.
 #
@@ -1149,6 +1150,7 @@ check.close(
         "this is r itself: the weight is one over twice that.": [[5.0, 0.0]],
         "the root is missing.": [[1 / 50, 0.0]],
         "the squares were not squares of magnitudes: (4j)² is −16.": [[0.5 / np.sqrt(7), 0.0]],
+        "the complex numbers were squared, not their magnitudes: (4j)² is −16.": [[-0.5j / np.sqrt(7), 0.0]],
         "the mean was taken in place of the sum over frequencies.": [[np.sqrt(2) / 10, 0.0]],
         "the magnitudes were added without squaring.": [[1 / 14, 0.0]],
         "the 2 of the tangent's slope is missing: the weight is 1/(2r).": [[0.2, 0.0]],
