@@ -416,7 +416,7 @@ for _n_freqs, _n_frames, _n_components in [(1, 1, 1), (_even, _odd, 3), (_odd, _
         for _ in range(5):
             _W, _H = iterate_kl(_V, _W, _H)
             _costs.append(_kl(_V, _W @ _H))
-        assert np.all(np.diff(_costs) <= 1e-12 * _costs[0]), "The Kullback–Leibler cost rose from one iteration to the next."
+        assert np.all(np.diff(_costs) <= 1e-12 * (_costs[0] + np.sum(_V))), "The Kullback–Leibler cost rose from one iteration to the next."
 _V, _W, _H = _rng.random((6, 9)), 0.1 + _rng.random((6, 3)), 0.1 + _rng.random((3, 9))
 _V[2], _W[2] = 0.0, 0.0
 _H[1] = 0.0
