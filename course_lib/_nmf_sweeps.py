@@ -7,17 +7,14 @@ W from them. Whoever calls it keeps W, H and V column by column in memory, one f
 
 from __future__ import annotations
 
-import itertools
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from course_lib.bss._blocks import n_cores
+from course_lib._threads import Parts
 
 Array = NDArray[Any]
 
@@ -98,41 +95,28 @@ def sweep_plainly(problem: Problem, W: Array, H: Array, *, update: bool) -> Swee
     return Sweep(divergence_of(problem, W @ H), pull, push)
 
 
-class Sweeps:
+class Sweeps(Parts):
     """Runs the sweeps of one factorisation, by as many threads as help, which live as long as it."""
 
     def __init__(self, problem: Problem, n_components: int) -> None:
         from course_lib._nmf_kernels import logarithm_tables
 
-        self._problem = problem
         V, number = problem.V, problem.V.dtype.type
         n_freqs, n_frames = V.shape
+        is_small = n_freqs * n_frames * n_components < _THREADING_THRESHOLD
+        super().__init__(n_frames, 1 if is_small else _N_PARTS, worth_threads=not is_small)
+        self._problem = problem
         n_padded = -(-n_freqs // _ROW_MULTIPLE) * _ROW_MULTIPLE
         # Where the spectra are padded with zeros the model is the background, and so is V: nothing is lost or gained.
         self._V_rows = np.full((n_frames, n_padded), problem.background, V.dtype)
         self._V_rows[:, :n_freqs] = V.T
         self._W_rows = np.zeros((n_components, n_padded), V.dtype)
-        is_small = n_freqs * n_frames * n_components < _THREADING_THRESHOLD
-        n_parts = 1 if is_small else min(_N_PARTS, n_frames)
-        edges = [i * n_frames // n_parts for i in range(n_parts + 1)]
-        self._parts = [slice(begin, end) for begin, end in itertools.pairwise(edges)]
         self._options = (
             int(np.clip(_ONE_THREAD_PRODUCT // (n_padded * n_components) // 8 * 8, 8, 64)),  # frames a block
             number(problem.background),
             number(smallest_entry(V.dtype)),
             *logarithm_tables(V.dtype),
         )
-        n_threads = min(n_cores(), n_parts)
-        self._pool = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
-
-    def __enter__(self) -> Sweeps:
-        return self
-
-    def __exit__(
-        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown()
 
     def run(self, W: Array, H: Array, *, update: bool, accumulate: bool = True) -> Sweep:
         """Do as :func:`sweep_plainly`, faster; the sums are right only if asked for."""
@@ -153,9 +137,8 @@ class Sweeps:
             )
             return divergence, pull, push
 
-        results = list(map(work, self._parts) if self._pool is None else self._pool.map(work, self._parts))
-        divergence, pull, push = results[0]
-        for part_divergence, part_pull, part_push in results[1:]:
+        (divergence, pull, push), *others = self.map(work)
+        for part_divergence, part_pull, part_push in others:
             divergence += part_divergence
             pull += part_pull
             push += part_push

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from bss_mixtures import DEGENERATE, changed, complex_normal, never_rises, signal_to_interference_db
 
+from course_lib import _threads
 from course_lib.bss import _blocks, _kernels, _solve, _twins, auxiva, ilrma
 
 UPDATES = ("iss", "ip")
@@ -299,7 +300,7 @@ def test_any_number_of_threads_gives_the_same_bits(monkeypatch, partitioned):
     results = []
     monkeypatch.setattr(_blocks, "_THREADING_THRESHOLD", 0)
     for n_cores in (1, 2, 5):
-        monkeypatch.setattr(_blocks, "n_cores", lambda n_cores=n_cores: n_cores)
+        monkeypatch.setattr(_threads, "n_cores", lambda n_cores=n_cores: n_cores)
         results.append(run(X, partitioned, n_iterations=8))
     for result in results[1:]:
         np.testing.assert_array_equal(result.demixing_filter, results[0].demixing_filter)

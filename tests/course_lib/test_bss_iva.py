@@ -17,6 +17,7 @@ from bss_mixtures import (
     silent_frequency,
 )
 
+from course_lib import _threads
 from course_lib.bss import _blocks, _kernels, _twins, auxiva, project_back, projection_back_filter
 
 SOURCE_MODELS = ("laplace", "gauss")
@@ -265,7 +266,7 @@ def test_any_number_of_threads_gives_the_same_bits(monkeypatch):
     results = []
     monkeypatch.setattr(_blocks, "_THREADING_THRESHOLD", 0)
     for n_cores in (1, 2, 5):
-        monkeypatch.setattr(_blocks, "n_cores", lambda n_cores=n_cores: n_cores)
+        monkeypatch.setattr(_threads, "n_cores", lambda n_cores=n_cores: n_cores)
         results.append(auxiva(X, n_iterations=8))
     for result in results[1:]:
         np.testing.assert_array_equal(result.demixing_filter, results[0].demixing_filter)
@@ -277,10 +278,10 @@ def test_threads_follow_the_cores_of_the_process():
     allowed = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(allowed)})
-        assert _blocks.n_cores() == 1
+        assert _threads.n_cores() == 1
     finally:
         os.sched_setaffinity(0, allowed)
-    assert _blocks.n_cores() == len(allowed)
+    assert _threads.n_cores() == len(allowed)
 
 
 # --- little to separate --------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from course_lib import _nmf_sweeps
+from course_lib import _threads
 from course_lib._nmf_sweeps import Problem, Sweeps, sweep_plainly
 from course_lib.masks import apply_mask, wiener_masks
 from course_lib.nmf import divergence, nmf, nndsvd, normalise, part_powers
@@ -233,7 +233,7 @@ def test_result_does_not_depend_on_the_number_of_threads(monkeypatch, name):
     V = spectrogram(257, 450)
     results = []
     for n_cores in (1, 2, 3):
-        monkeypatch.setattr(_nmf_sweeps, "n_cores", lambda n_cores=n_cores: n_cores)
+        monkeypatch.setattr(_threads, "n_cores", lambda n_cores=n_cores: n_cores)
         results.append(nmf(V, 20, divergence=name, n_iterations=5, rng=np.random.default_rng(0)))
     for other in results[1:]:
         np.testing.assert_array_equal(other.W, results[0].W)
