@@ -16,7 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 import benchmarks
-from benchmarks.registry import STUDIES, TOPICS, Case, Timing, fastest_peer_s, time_case
+from benchmarks.registry import LONGEST_CASE_S, STUDIES, TOPICS, Case, Timing, fastest_peer_s, time_case
 
 
 def load_topics() -> None:
@@ -67,8 +67,9 @@ def main() -> None:
     console = Console()
     console.print(
         f"numpy {np.__version__}, scipy {scipy.__version__}, torch {torch.__version__} on {torch.get_num_threads()} "
-        f"threads, {os.cpu_count()} processors, Python {sys.version.split()[0]}; median of {arguments.repeats} runs "
-        "in turns after warm-up. The ratio is to the fastest peer; below 1 is faster."
+        f"threads, {os.cpu_count()} processors, Python {sys.version.split()[0]}; median of {arguments.repeats} runs in "
+        f"turns after warm-up, or of as many as fit into {LONGEST_CASE_S:g} s. The ratio is to the fastest peer; "
+        "below 1 is faster."
     )
     with Progress(console=console, transient=True) as progress:
         for topic in arguments.topics or known:

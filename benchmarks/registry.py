@@ -52,6 +52,10 @@ class Timing:
     quality: float | None = None
 
 
+LONGEST_CASE_S = 20.0
+FEWEST_REPEATS = 3
+"""A case is repeated until it has taken so long, and at least so often."""
+
 Benchmark = Callable[[float], Iterator[Case]]
 Study = Callable[[float], Iterator[Table]]
 TOPICS: dict[str, list[Benchmark]] = {}
@@ -104,7 +108,9 @@ def time_case(case: Case, n_repeats: int) -> list[Timing]:
         qualities.append(None if case.quality is None else float(case.quality(result)))
         contestant.run()
     seconds: list[list[float]] = [[] for _ in case.contestants]
-    for _ in range(n_repeats):
+    for repeat in range(n_repeats):
+        if repeat >= FEWEST_REPEATS and sum(map(sum, seconds)) > LONGEST_CASE_S:
+            break
         for i, contestant in enumerate(case.contestants):
             start = time.perf_counter()
             result = contestant.run()
