@@ -52,6 +52,7 @@ class Timing:
     quality: float | None = None
 
 
+PAUSE_S = 0.1
 LONGEST_CASE_S = 20.0
 FEWEST_REPEATS = 3
 """A case is repeated until it has taken so long, and at least so often."""
@@ -112,6 +113,8 @@ def time_case(case: Case, n_repeats: int) -> list[Timing]:
         if repeat >= FEWEST_REPEATS and sum(map(sum, seconds)) > LONGEST_CASE_S:
             break
         for i, contestant in enumerate(case.contestants):
+            # Threads of BLAS look out for more work after a run, at the expense of whoever comes next.
+            time.sleep(PAUSE_S)
             start = time.perf_counter()
             result = contestant.run()
             seconds[i].append(time.perf_counter() - start)
