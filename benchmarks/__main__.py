@@ -64,7 +64,8 @@ def main() -> None:
     if arguments.repeats < 1 or arguments.duration <= 0:
         parser.error("--repeats and --duration must be positive")
 
-    console = Console()
+    # A pipe has no width of its own, and 80 columns would cut names short.
+    console = Console() if sys.stdout.isatty() else Console(width=120)
     console.print(
         f"numpy {np.__version__}, scipy {scipy.__version__}, torch {torch.__version__} on {torch.get_num_threads()} "
         f"threads, {os.cpu_count()} processors, Python {sys.version.split()[0]}; median of {arguments.repeats} runs in "
