@@ -15,13 +15,12 @@ from functools import partial
 
 import numpy as np
 from rich.table import Table
-from scipy.optimize import linear_sum_assignment
 
 from benchmarks import separation_peers as peers
 from benchmarks.registry import study
 from benchmarks.scenes import RECIPES
 from course_lib.bss import auxiva, ilrma
-from course_lib.metrics import si_sdr
+from course_lib.metrics import best_permutation, si_sdr_improvement
 from course_lib.stft import istft, stft
 
 N_ITERATIONS = 50
@@ -108,10 +107,8 @@ def improvement_db(references: np.ndarray, estimates: np.ndarray, mixture: np.nd
 
     References and estimates (n_sources, n_samples), mixture (n_samples,).
     """
-    scores = np.array([[si_sdr(reference, estimate) for estimate in estimates] for reference in references])
-    before = np.array([si_sdr(reference, mixture) for reference in references])
-    rows, columns = linear_sum_assignment(scores, maximize=True)
-    return float(np.mean(scores[rows, columns] - before))
+    scores = np.array([[si_sdr_improvement(r, estimate, mixture) for estimate in estimates] for r in references])
+    return float(np.mean(scores[np.arange(len(scores)), best_permutation(scores)]))
 
 
 def run_contender(
