@@ -10,25 +10,18 @@ This module imports the compiler: import it where a sweep is needed, not at the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+from course_lib._compiling import compiled
+
 Array = NDArray[Any]
 Constants = tuple[Any, ...]
 
 # log m = 2 (s + s³/3 + s⁵/5 + …) with s = (m − 1)/(m + 1): nine terms reach 3·10⁻¹⁶ for m from √½ to √2.
 _SERIES = 2 / (2 * np.arange(9) + 1)
-
-
-def _compiled(function: Function) -> Function:
-    # A test for zero divisors would keep the inner loops from being vectorised: the background is above zero.
-    jit = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
-    return cast(Function, jit(function))
 
 
 def logarithm_tables(dtype: np.dtype[Any]) -> tuple[tuple[int, int], Constants, Array]:
@@ -44,7 +37,7 @@ def logarithm_tables(dtype: np.dtype[Any]) -> tuple[tuple[int, int], Constants, 
     return (n_mantissa_bits, root_of_half), constants, np.empty(0, f"i{dtype.itemsize}")
 
 
-@_compiled
+@compiled
 def take_logarithms(
     x: Array, bits: Array, exponents: Array, float_format: tuple[int, int], constants: Constants
 ) -> None:
@@ -66,7 +59,7 @@ def take_logarithms(
         x[f] = s * series + exponents[f] * log_2
 
 
-@_compiled
+@compiled
 def sweep_frames(
     beta: int,
     V: Array,

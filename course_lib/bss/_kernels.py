@@ -8,16 +8,15 @@ This module imports the compiler: import it where the sweeps are needed, not at 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from course_lib._compiling import OPTIONS, Function, compiled
 from course_lib.bss._twins import EMPTY_OUTPUT, EMPTY_PIVOT, MODEL_FLOOR
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
@@ -25,17 +24,9 @@ Complex = NDArray[np.complex128]
 _SMALLEST_PRODUCT, _LARGEST_PRODUCT = 1e-290, 1e290
 
 
-# A test for zero divisors in the inner loops would keep them from being vectorised: none can be zero there.
-_OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz"}, "error_model": "numpy"}
-
-
-def _compiled(function: Function) -> Function:
-    return cast(Function, numba.njit(cache=True, **_OPTIONS)(function))
-
-
 def _part(function: Function) -> Function:
     """Compile what only the sweeps call; without an entry from Python that takes half the time."""
-    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **_OPTIONS}
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **OPTIONS}
     return cast(Function, numba.njit(**options)(function))
 
 
@@ -190,7 +181,7 @@ def _solve_where_heard(A: Complex, b: Complex, c: Complex) -> None:
             c[i] = rest / A[i, i].real
 
 
-@_compiled
+@compiled
 def iva_sweep(Y: Real, W: Complex, weights: Real, steering: bool) -> tuple[Real, float]:
     n_freqs, n_sources, _, n_frames = Y.shape
     power = np.zeros((n_sources, n_frames))
@@ -278,7 +269,7 @@ def _spread(t: float, ratio: Real, inverse: Real, numerator: Real, denominator: 
         denominator[m] += t * inverse[m]
 
 
-@_compiled
+@compiled
 def ilrma_sweep(
     Y: Real, W: Complex, T: Real, V: Real, steering: bool, update_filter: bool, update_bases: bool
 ) -> tuple[Real, Real, float, float]:
@@ -326,7 +317,7 @@ def _mix(z: Real, t: Real, product: Real) -> None:
         product[i] = z[i] * t[i]
 
 
-@_compiled
+@compiled
 def partition_sweep(
     Y: Real, W: Complex, T: Real, V: Real, Z: Real, steering: bool, update_filter: bool
 ) -> tuple[Real, Real, float, float]:
@@ -364,7 +355,7 @@ def partition_sweep(
     return numerator, denominator, loss, fall
 
 
-@_compiled
+@compiled
 def shared_bases_sweep(Y: Real, T: Real, V: Real, Z: Real) -> tuple[Real, Real]:
     n_freqs, n_sources, _, n_frames = Y.shape
     n_bases = T.shape[1]
