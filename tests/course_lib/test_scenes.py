@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib import data, scenes
+from course_lib.scenes import rooms
 from course_lib.data.rooms import RoomSimulationError, measure_rt60
 from course_lib.validation import SilentSignalError
 
@@ -194,7 +195,7 @@ def test_a_seed_names_a_scene() -> None:
 @pytest.mark.parametrize("n_sources", [1, 2, 6])
 def test_geometry_is_always_possible(n_sources: int) -> None:
     for seed in range(30):
-        dimensions, sources, microphones = scenes._draw_geometry(n_sources, 2, np.random.default_rng(seed))
+        dimensions, sources, microphones = rooms._draw_geometry(n_sources, 2, np.random.default_rng(seed))
         for position in [*sources, *microphones]:
             assert (position > 0.4).all()
             assert (position < np.array(dimensions) - 0.4).all()
