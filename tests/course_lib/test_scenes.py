@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib import data, scenes
-from course_lib.scenes import rooms
 from course_lib.data.rooms import RoomSimulationError, measure_rt60
+from course_lib.scenes import rooms
 from course_lib.validation import SilentSignalError
 
 

@@ -1,15 +1,4 @@
-"""Measures of how close an estimate is to its reference. The reference comes first.
-
-Conventions. Levels are in dB; computation is in float64 whatever the input. A perfect estimate gives +inf, the honest
-value of a ratio whose denominator is zero. A silent reference leaves nothing to compare with and raises
-:class:`~course_lib.validation.SilentSignalError`: never NaN, never a warning.
-
-What counts as an error tells the ratios apart. With ŝ = αs + r, r orthogonal to the reference s: SNR counts r and the
-wrong scale, (1 − α)s; SI-SDR counts r, against αs. They agree where α = 1, that is, where the error is
-orthogonal to the reference, and besides only by coincidence, where SI-SDR = (1 + α)/(1 − α) as a ratio of powers. SDR
-forgives any filter of L taps, not only the one tap α: it is at least SI-SDR (without removal of means), and equals it
-if L = 1, always, and for L > 1 where r is orthogonal to all L − 1 delayed copies of s.
-"""
+"""Measures of several estimates at once: BSS Eval, its decomposition, and which estimate is which source."""
 
 from __future__ import annotations
 
@@ -18,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from course_lib import _bss_eval
-from course_lib.validation import SilentSignalError, as_positive_integer, as_signal, describe
+from course_lib.metrics import _bss_eval
+from course_lib.metrics._levels import peak_of, ratio_db, refuse_silence
+from course_lib.validation import as_positive_integer, as_signal, describe
 
 # A part of an estimate this much weaker than the whole, as a ratio of powers, is measured by itself: as a difference of
 # two energies it would lose its digits.
@@ -58,96 +48,6 @@ class Decomposition:
     target: NDArray[np.float64]
     interference: NDArray[np.float64]
     artefacts: NDArray[np.float64]
-
-
-def snr(reference: ArrayLike, estimate: ArrayLike) -> float | NDArray[np.float64]:
-    """Signal-to-noise ratio: everything that differs from the reference counts as noise, its scale included.
-
-    Equation: SNR = 10 log₁₀( Σ_n s[n]² / Σ_n (ŝ[n] − s[n])² ) dB.
-
-    A perfect estimate gives +inf, a silent one 0 dB. No mean is removed.
-
-    Args:
-        reference: s, shape (..., n_samples).
-        estimate: ŝ, of the same shape (..., n_samples).
-    Returns:
-        SNR in dB: a float for one signal, else an array of shape (...).
-    Raises:
-        SilentSignalError: if a reference is silent; a ValueError, which names the signal.
-        ValueError: if the shapes differ, or an input is empty, complex or not finite.
-    Cost: O(N).
-    Reference: E. Vincent, R. Gribonval and C. Févotte, "Performance measurement in blind audio source separation",
-        IEEE Trans. ASLP 14(4), 2006.
-    Lesson: 02 §4
-    """
-    s, s_hat = _as_pair(reference, estimate)
-    _refuse_silence(_peak(s)[..., 0] == 0, "reference")
-    return _as_result(_level_db(s) - _level_db(s_hat - s))
-
-
-def si_sdr(reference: ArrayLike, estimate: ArrayLike, *, zero_mean: bool = True) -> float | NDArray[np.float64]:
-    """Scale-invariant signal-to-distortion ratio: compares after scaling the reference to fit the estimate.
-
-    Equation: SI-SDR = 10 log₁₀( ‖αs‖² / ‖ŝ − αs‖² ) dB, α = ⟨ŝ, s⟩ / ‖s‖².
-
-    No constant is added to either sum. A perfect estimate, whatever its scale, gives +inf or, where rounding leaves a
-    residue, about 300 dB; an estimate orthogonal to its reference gives −inf.
-
-    Args:
-        reference: s, shape (..., n_samples).
-        estimate: ŝ, of the same shape (..., n_samples).
-        zero_mean: whether to subtract the mean of both signals first, as most toolkits do.
-    Returns:
-        SI-SDR in dB: a float for one signal, else an array of shape (...).
-    Raises:
-        SilentSignalError: if a reference or an estimate is silent, or constant with zero_mean: 0/0 has no value.
-            A ValueError, which names the signal.
-        ValueError: if the shapes differ, or an input is empty, complex or not finite.
-    Cost: O(N).
-    Reference: J. Le Roux, S. Wisdom, H. Erdogan and J. Hershey, "SDR – half-baked or well done?", ICASSP 2019.
-    Lesson: 02 §4
-    """
-    s, s_hat = _as_pair(reference, estimate)
-    s, s_hat = _normalised(s, "reference", zero_mean), _normalised(s_hat, "estimate", zero_mean)
-    alpha = np.sum(s_hat * s, axis=-1, keepdims=True) / np.sum(s**2, axis=-1, keepdims=True)
-    return _as_result(_level_db(alpha * s) - _level_db(s_hat - alpha * s))
-
-
-def si_sdr_improvement(
-    reference: ArrayLike, estimate: ArrayLike, mixture: ArrayLike, *, zero_mean: bool = True
-) -> float | NDArray[np.float64]:
-    """SI-SDR that a separation has gained over doing nothing.
-
-    Equation: ΔSI-SDR = SI-SDR(s, ŝ) − SI-SDR(s, x).
-
-    Where both are infinite of one sign, nothing was gained: 0 dB.
-
-    Args:
-        reference: s, shape (..., n_samples).
-        estimate: ŝ, of the same shape (..., n_samples).
-        mixture: x, of the same shape, or one for all references, shape (n_samples,).
-        zero_mean: whether to subtract the mean of all signals first.
-    Returns:
-        Improvement in dB: a float for one signal, else an array of shape (...).
-    Raises:
-        SilentSignalError: if a reference, an estimate or a mixture is silent; a ValueError, which names the signal.
-        ValueError: if the shapes differ, or an input is empty, complex or not finite.
-    Cost: O(N).
-    Reference: J. Le Roux, S. Wisdom, H. Erdogan and J. Hershey, "SDR – half-baked or well done?", ICASSP 2019.
-    Lesson: 02 §4
-    """
-    x = as_signal(mixture, "mixture")
-    shape = as_signal(reference, "reference").shape
-    if x.shape not in (shape, shape[-1:]):
-        raise ValueError(
-            f"mixture: got {describe(x)}, expected the shape of the reference, {shape}, or one mixture for all, "
-            f"{shape[-1:]}. Cut both to the same samples."
-        )
-    # Only for the errors, which would name an estimate otherwise.
-    _normalised(x.astype(np.float64), "mixture", zero_mean)
-    after = np.asarray(si_sdr(reference, estimate, zero_mean=zero_mean))
-    before = np.asarray(si_sdr(reference, np.broadcast_to(x, shape), zero_mean=zero_mean))
-    return _as_result(np.subtract(after, before, out=np.zeros(after.shape), where=after != before))
 
 
 def bss_eval(references: ArrayLike, estimates: ArrayLike, *, filter_length: int = 512, permute: bool = True) -> BSSEval:
@@ -194,7 +94,7 @@ def bss_eval(references: ArrayLike, estimates: ArrayLike, *, filter_length: int 
     target = np.stack([projector.energy(with_estimates[[j]]) for j, projector in enumerate(projectors)])
     explained = np.broadcast_to(everything.energy(with_estimates), target.shape)
     interference = np.maximum(explained - target, 0)
-    permutation = best_permutation(_ratio_db(target, interference)) if permute else np.arange(n_sources)
+    permutation = best_permutation(ratio_db(target, interference)) if permute else np.arange(n_sources)
 
     pairs = np.arange(n_sources), permutation
     target, explained, interference = target[pairs], explained[pairs], interference[pairs]
@@ -207,9 +107,9 @@ def bss_eval(references: ArrayLike, estimates: ArrayLike, *, filter_length: int 
             target[j], explained[j], interference[j] = np.sum(t**2), np.sum((t + i) ** 2), np.sum(i**2)
             artefacts[j], distortion[j] = np.sum(a**2), np.sum((i + a) ** 2)
     return BSSEval(
-        sdr=_ratio_db(target, distortion),
-        sir=_ratio_db(target, interference),
-        sar=_ratio_db(explained, artefacts),
+        sdr=ratio_db(target, distortion),
+        sir=ratio_db(target, interference),
+        sar=ratio_db(explained, artefacts),
         permutation=permutation,
     )
 
@@ -294,16 +194,6 @@ def best_permutation(scores: ArrayLike) -> NDArray[np.intp]:
     return np.asarray(linear_sum_assignment(np.clip((table - low) / (span or 1.0), -beyond, beyond), maximize=True)[1])
 
 
-def _as_pair(reference: ArrayLike, estimate: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    s, s_hat = as_signal(reference, "reference"), as_signal(estimate, "estimate")
-    if s.shape != s_hat.shape:
-        raise ValueError(
-            f"estimate: got {describe(s_hat)}, expected the shape of the reference, {s.shape}. "
-            "Cut both to the same samples and put channels in the same order."
-        )
-    return s.astype(np.float64), s_hat.astype(np.float64)
-
-
 def _as_sources(references: ArrayLike, estimates: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return both sets at unit norm; a silent estimate stays silent."""
     s = as_signal(references, "references", n_axes=2).astype(np.float64)
@@ -318,62 +208,9 @@ def _as_sources(references: ArrayLike, estimates: ArrayLike) -> tuple[NDArray[np
 
 def _to_unit_norm(x: NDArray[np.float64], name: str | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return signals at unit norm, and their norms; silence, which is refused if there is a name for it, stays."""
-    peak = _peak(x)
+    peak = peak_of(x)
     if name is not None:
-        _refuse_silence(peak[..., 0] == 0, name)
+        refuse_silence(peak[..., 0] == 0, name)
     x = x / np.where(peak > 0, peak, 1)
     norm = np.sqrt(np.sum(x**2, axis=-1, keepdims=True))
     return x / np.where(norm > 0, norm, 1), (peak * norm)[..., 0]
-
-
-def _normalised(x: NDArray[np.float64], name: str, zero_mean: bool) -> NDArray[np.float64]:
-    """Scale each signal to a peak of one, which SI-SDR does not see, so that no square over- or underflows."""
-    peak = _peak(x)
-    silent = peak[..., 0] == 0
-    _refuse_silence(silent, name)
-    x = x / peak
-    if zero_mean:
-        x = x - x.mean(axis=-1, keepdims=True)
-        # A constant is all ones or minus ones by now, whose mean is exact.
-        residue = _peak(x)
-        _refuse_silence(residue[..., 0] == 0, name, "constant, so silent without its mean")
-        x = x / residue
-    return x
-
-
-def _refuse_silence(silent: NDArray[np.bool_], name: str, state: str = "silent") -> None:
-    if silent.any():
-        first = tuple(int(i) for i in np.argwhere(silent)[0])
-        which = f"{name}{list(first)}" if first else name
-        raise SilentSignalError(
-            f"{which} is {state}, and a ratio of powers has no value there. "
-            "Leave such signals out, or take them where something sounds."
-        )
-
-
-def _peak(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    peak: NDArray[np.float64] = np.abs(x).max(axis=-1, keepdims=True)
-    return peak
-
-
-def _level_db(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 10 log₁₀ Σ x², with −inf for silence; through the peak, so that no square over- or underflows."""
-    peak = _peak(x)
-    heard = peak > 0
-    shape = np.divide(x, peak, out=np.zeros_like(x), where=heard)
-    level = np.full(peak.shape, -np.inf)
-    np.log10(np.sum(shape**2, axis=-1, keepdims=True), out=level, where=heard)
-    np.add(10 * level, 20 * np.log10(peak, out=np.zeros_like(peak), where=heard), out=level)
-    result: NDArray[np.float64] = level[..., 0]
-    return result
-
-
-def _ratio_db(power: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 10 log₁₀ of a ratio of powers: −inf for no power over anything, +inf for some over none."""
-    level = np.full(power.shape, np.inf)
-    np.log10(np.divide(power, other, out=level, where=other > 0), out=level, where=(other > 0) & (power > 0))
-    return np.where(power > 0, 10 * level, -np.inf)
-
-
-def _as_result(ratio_db: NDArray[np.float64]) -> float | NDArray[np.float64]:
-    return float(ratio_db) if ratio_db.ndim == 0 else ratio_db
