@@ -1,8 +1,9 @@
-"""Write the files that follow from pyproject.toml: requirements.lock and environment.yml.
+"""Write the files that follow from pyproject.toml: requirements.lock, requirements-compiled.lock and environment.yml.
 
 Run it in the project's environment after a change of pyproject.toml or an upgrade of packages:
 ``.venv/bin/python tools/lock.py``. The lock holds the exact versions of everything that the environment needs for the
-project and all its extras; environment.yml says the ranges of pyproject.toml in conda's names.
+project and all its extras, requirements-compiled.lock those that a machine without a C compiler must do without;
+environment.yml says the ranges of pyproject.toml in conda's names.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ ROOT = Path(__file__).resolve().parent.parent
 CONDA_NAMES = {"torch": "pytorch-cpu"}
 """Packages that conda-forge knows by another name."""
 
-NOT_ON_CONDA = {"espeakng-loader", "fast_bss_eval", "ssspy"}
+NOT_ON_CONDA = {"espeakng-loader", "fast_bss_eval", "padasip", "pystoi", "ssspy"}
 """Packages that only the Python package index carries; conda installs them through pip."""
+
+NEEDS_A_COMPILER = {"pesq"}
+"""Packages without wheels, of which the set-up goes on without if they cannot be built."""
 
 
 def project_requirements() -> list[Requirement]:
@@ -62,7 +66,20 @@ def lock_text(versions: dict[str, str]) -> str:
         "# Exact versions of everything that the course uses, written by tools/lock.py (ranges: pyproject.toml).\n"
         "# A package that only another operating system needs is added by pip in the version that it chooses.\n"
     )
-    return head + "".join(f"{name}=={version}\n" for name, version in versions.items())
+    return head + pins({name: version for name, version in versions.items() if name not in NEEDS_A_COMPILER})
+
+
+def compiled_lock_text(versions: dict[str, str]) -> str:
+    """Return requirements-compiled.lock for these versions."""
+    head = (
+        "# Exact versions of packages that pip must compile, written by tools/lock.py. The course runs without them.\n"
+    )
+    return head + pins({name: version for name, version in versions.items() if name in NEEDS_A_COMPILER})
+
+
+def pins(versions: dict[str, str]) -> str:
+    """Return a line a package, as pip reads it."""
+    return "".join(f"{name}=={version}\n" for name, version in versions.items())
 
 
 def conda_text() -> str:
@@ -87,10 +104,12 @@ def conda_text() -> str:
 
 
 def main() -> None:
-    """Write both files, or with ``--conda`` only the one that needs no installed packages."""
+    """Write all three files, or with ``--conda`` only the one that needs no installed packages."""
     (ROOT / "environment.yml").write_text(conda_text(), "utf-8")
     if "--conda" not in sys.argv[1:]:
-        (ROOT / "requirements.lock").write_text(lock_text(locked_versions()), "utf-8")
+        versions = locked_versions()
+        (ROOT / "requirements.lock").write_text(lock_text(versions), "utf-8")
+        (ROOT / "requirements-compiled.lock").write_text(compiled_lock_text(versions), "utf-8")
 
 
 if __name__ == "__main__":

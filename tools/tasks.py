@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
+COMPILED_LOCK = ROOT / "requirements-compiled.lock"
 PROJECT = ROOT / "pyproject.toml"
 SAMPLE_SUBMISSIONS = Path("build/course/submitted")
 OLDEST_PYTHON, FIRST_UNTRIED_PYTHON = (3, 11), (3, 14)
@@ -31,14 +32,19 @@ def environment_python() -> Path:
 def environment_fingerprint() -> str:
     """Return a digest of everything that decides what the environment holds."""
     digest = hashlib.sha256(f"{sys.version}\n{ROOT}\n".encode())
-    for path in (LOCK, PROJECT):
+    for path in (LOCK, COMPILED_LOCK, PROJECT):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
+def status_of(*command: str | Path) -> int:
+    """Run one command in the project's root and return its exit status."""
+    return subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode
+
+
 def call(*command: str | Path) -> None:
     """Run one command in the project's root; end this process with its exit status if it fails."""
-    status = subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode
+    status = status_of(*command)
     if status != 0:
         raise SystemExit(status)
 
@@ -58,8 +64,15 @@ def ensure_environment() -> Path:
     print("Setting up .venv from requirements.lock (once; a few minutes on a slow connection)", flush=True)
     started = time.monotonic()
     venv.create(ENVIRONMENT, with_pip=True, symlinks=os.name != "nt")
-    call(python, "-m", "pip", "install", "--disable-pip-version-check", "-r", LOCK)
-    call(python, "-m", "pip", "install", "--disable-pip-version-check", "--no-deps", "--quiet", "-e", ROOT)
+    install = (python, "-m", "pip", "install", "--disable-pip-version-check")
+    call(*install, "-r", LOCK)
+    call(*install, "--no-deps", "--quiet", "-e", ROOT)
+    if status_of(*install, "--no-deps", "--quiet", "-r", COMPILED_LOCK) != 0:
+        print(
+            "PESQ could not be built, which needs a C compiler. No lesson needs it; course_lib.metrics.pesq does, and "
+            f"says so.\nWith a compiler: {python} -m pip install -r {COMPILED_LOCK.name}",
+            flush=True,
+        )
     stamp.write_text(fingerprint)
     print(f".venv is ready ({time.monotonic() - started:.0f} s)", flush=True)
     return python

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 import lock  # noqa: E402
 
-LOCK = (ROOT / "requirements.lock").read_text("utf-8")
+LOCK = "".join((ROOT / name).read_text("utf-8") for name in ("requirements.lock", "requirements-compiled.lock"))
 CONDA = (ROOT / "environment.yml").read_text("utf-8")
 
 

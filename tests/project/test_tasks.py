@@ -17,10 +17,12 @@ import tasks  # noqa: E402
 def fresh_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A root with a lock and no environment; commands are recorded instead of run."""
     (tmp_path / "requirements.lock").write_text("numpy==2.0\n")
+    (tmp_path / "requirements-compiled.lock").write_text("pesq==0.0.4\n")
     (tmp_path / "pyproject.toml").write_text("[project]\n")
     monkeypatch.setattr(tasks, "ROOT", tmp_path)
     monkeypatch.setattr(tasks, "ENVIRONMENT", tmp_path / ".venv")
     monkeypatch.setattr(tasks, "LOCK", tmp_path / "requirements.lock")
+    monkeypatch.setattr(tasks, "COMPILED_LOCK", tmp_path / "requirements-compiled.lock")
     monkeypatch.setattr(tasks, "PROJECT", tmp_path / "pyproject.toml")
     return tmp_path
 
@@ -36,7 +38,12 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         recorded.append("create environment")
 
     monkeypatch.setattr(tasks.venv, "create", create)
-    monkeypatch.setattr(tasks, "call", lambda *command: recorded.append(" ".join(map(str, command[1:]))))
+
+    def record(*command: object) -> int:
+        recorded.append(" ".join(map(str, command[1:])))
+        return 0
+
+    monkeypatch.setattr(tasks, "status_of", record)
     return recorded
 
 
@@ -77,6 +84,17 @@ def test_an_interrupted_installation_is_taken_up_again(
     commands.clear()
     tasks.ensure_environment()
     assert any("requirements.lock" in command for command in commands)
+
+
+def test_what_cannot_be_compiled_is_done_without(
+    fresh_root: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tasks, "status_of", lambda *command: int(str(command[-1]).endswith("compiled.lock")))
+    tasks.ensure_environment()
+    assert "PESQ could not be built, which needs a C compiler" in capsys.readouterr().out
+    commands.clear()
+    tasks.ensure_environment()
+    assert commands == []
 
 
 def test_a_failing_step_ends_with_its_exit_status() -> None:
