@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-import os
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -17,6 +16,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
+
+from course_lib._threads import n_cores
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -99,7 +100,7 @@ def add_frames(frames: NDArray[Any], window: NDArray[Any], hop_length: int, firs
 
 def fft_workers(n_samples: int) -> int:
     """Return how many threads a transform of ``n_samples`` in all is worth."""
-    return (os.cpu_count() or 1) if n_samples >= _THREADING_THRESHOLD else 1
+    return n_cores() if n_samples >= _THREADING_THRESHOLD else 1
 
 
 def rows_of(x: NDArray[Any]) -> NDArray[Any]:
