@@ -1,0 +1,228 @@
+"""The loops over samples of the adaptive filters, compiled.
+
+:mod:`course_lib.adaptive._twins` says with NumPy what they compute. A window of the far-end signal is a slice of one
+contiguous array, oldest sample first, so that impulse responses stand here reversed in time: an inner product is a
+single pass forwards over both. No result depends on where a recording is cut: every loop does the same operations in the
+same order for a sample, whatever else comes with it.
+
+This module imports the compiler: import it where a filter runs, not at the top of a module.
+"""
+
+from __future__ import annotations
+
+import math
+
+
+import numpy as np
+from numpy.typing import NDArray
+
+from course_lib._compiling import compiled
+
+Array = NDArray[np.float64]
+
+# A filter that diverges stops learning here, far below where numbers overflow.
+LARGEST_ERROR = 1e100
+
+
+@compiled
+def slide_sums(values: Array, suffixes: Array, prefix: Array, position: int, sums: Array) -> int:
+    """Sum each row of ``values`` over its last ``window_length`` samples; return the new position in the window.
+
+    The window always spans the end of one stretch of ``window_length`` samples and the beginning of the next: its sum
+    is a sum from the end (``suffixes``) plus one from the beginning (``prefix``). Nothing is ever subtracted, so that a
+    loud passage leaves no rounding error behind when it has gone. ``suffixes`` holds the stretch itself where
+    the next samples will come to stand.
+    """
+    window_length = suffixes.shape[1] // 2
+    for n in range(values.shape[1]):
+        for row in range(values.shape[0]):
+            prefix[row] += values[row, n]
+            suffixes[row, window_length + position] = values[row, n]
+            # Behind the newest sample there are window_length − 1 − position left of the stretch before.
+            older = suffixes[row, position + 1] if position + 1 < window_length else 0.0
+            sums[row, n] = older + prefix[row]
+        position += 1
+        if position == window_length:
+            for row in range(values.shape[0]):
+                total = 0.0
+                for k in range(window_length - 1, -1, -1):
+                    total += suffixes[row, window_length + k]
+                    suffixes[row, k] = total
+                prefix[row] = 0.0
+            position = 0
+    return position
+
+
+@compiled
+def hold_peaks(values: Array, decay: float, peak: float, peaks: Array) -> float:
+    """Follow every rise of ``values`` at once and every fall slowly; return the last value."""
+    for n in range(values.shape[0]):
+        peak = max(values[n], decay * peak)
+        peaks[n] = peak
+    return peak
+
+
+@compiled
+def descend(x: Array, y: Array, steps: Array, keep: float, reversed_h: Array, estimate: Array, error: Array) -> None:
+    """Filter and adapt: LMS, leaky LMS and NLMS, which differ in ``steps`` and ``keep``.
+
+    ``x`` begins n_taps − 1 samples before ``y``. A step of zero leaves the filter as it is.
+    """
+    n_taps = reversed_h.shape[0]
+    for n in range(y.shape[0]):
+        window = x[n : n + n_taps]
+        total = 0.0
+        for k in range(n_taps):
+            total += reversed_h[k] * window[k]
+        estimate[n] = total
+        e = y[n] - total
+        error[n] = e
+        if steps[n] != 0.0 and abs(e) < LARGEST_ERROR:
+            gain = steps[n] * e
+            for k in range(n_taps):
+                reversed_h[k] = keep * reversed_h[k] + gain * window[k]
+
+
+@compiled
+def project(
+    x: Array,
+    y: Array,
+    correlations: Array,
+    loading: Array,
+    steps: Array,
+    reversed_h: Array,
+    estimate: Array,
+    error: Array,
+) -> None:
+    """Filter and adapt by affine projection of order P.
+
+    ``x`` begins n_taps + P − 2 samples before the first output, ``y`` and ``correlations`` P − 1 before it;
+    ``correlations`` is of the window with itself 0 … P − 1 samples earlier, shape (P, n_samples).
+    """
+    n_taps = reversed_h.shape[0]
+    order = correlations.shape[0]
+    factor = np.zeros((order, order))
+    pivots = np.zeros(order)
+    z = np.zeros(order)
+    for n in range(estimate.shape[0]):
+        newest = n + order - 1
+        for i in range(order):
+            window = x[newest - i : newest - i + n_taps]
+            total = 0.0
+            for k in range(n_taps):
+                total += reversed_h[k] * window[k]
+            z[i] = y[newest - i] - total
+            if i == 0:
+                estimate[n] = total
+                error[n] = z[0]
+            if steps[n] == 0.0:
+                break
+        if steps[n] == 0.0 or not abs(z[0]) < LARGEST_ERROR:
+            continue
+        # R + δI = F D Fᵀ with F of unit diagonal. A window that those before it explain adds nothing but noise.
+        for j in range(order):
+            diagonal = correlations[0, newest - j] + loading[n]
+            pivot = diagonal
+            for k in range(j):
+                pivot -= factor[j, k] * factor[j, k] * pivots[k]
+            pivots[j] = pivot if pivot > 1e-12 * diagonal else 0.0
+            for i in range(j + 1, order):
+                total = correlations[i - j, newest - j]
+                for k in range(j):
+                    total -= factor[i, k] * factor[j, k] * pivots[k]
+                factor[i, j] = total / pivots[j] if pivots[j] > 0.0 else 0.0
+        for i in range(order):
+            for k in range(i):
+                z[i] -= factor[i, k] * z[k]
+        for i in range(order - 1, -1, -1):
+            z[i] = z[i] / pivots[i] if pivots[i] > 0.0 else 0.0
+            for k in range(i + 1, order):
+                z[i] -= factor[k, i] * z[k] if pivots[i] > 0.0 else 0.0
+        for i in range(order):
+            gain = steps[n] * z[i]
+            window = x[newest - i : newest - i + n_taps]
+            for k in range(n_taps):
+                reversed_h[k] += gain * window[k]
+
+
+@compiled
+def recurse(
+    x: Array,
+    y: Array,
+    targets: Array,
+    forgetting: float,
+    root: Array,
+    ridge: Array,
+    next_tap: int,
+    reversed_h: Array,
+    estimate: Array,
+    error: Array,
+) -> int:
+    """Filter and adapt by recursive least squares; return the tap whose ridge is looked at next.
+
+    ``root`` is S of P = R⁻¹ = S Sᵀ, upper triangular, its columns one after another. Givens rotations turn it into
+    that of the next sample (the inverse QR decomposition): P cannot lose its symmetry or become indefinite, whatever
+    is rounded. ``targets`` is the ridge that R should hold; nothing is learnt where it is zero.
+    """
+    n_taps = reversed_h.shape[0]
+    growth = 1.0 / math.sqrt(forgetting)
+    decay = forgetting**n_taps
+    gain = np.zeros(n_taps)
+    for n in range(y.shape[0]):
+        window = x[n : n + n_taps]
+        total = 0.0
+        for k in range(n_taps):
+            total += reversed_h[k] * window[k]
+        estimate[n] = total
+        error[n] = y[n] - total
+        if targets[n] == 0.0:
+            continue
+        if ridge[0] == 0.0:  # nothing has been learnt yet
+            start = 0
+            for i in range(n_taps):
+                root[start + i] = 1.0 / math.sqrt(targets[n])
+                start += i + 1
+            ridge[:] = targets[n]
+
+        # Forgetting wears the ridge down, tap after tap it is put back: nothing else bounds P where x excites nothing.
+        ridge[next_tap] *= decay
+        if ridge[next_tap] < 0.5 * targets[n]:
+            weight = math.sqrt(targets[n] - ridge[next_tap])
+            ridge[next_tap] = targets[n]
+            gain[:] = 0.0
+            length = 1.0
+            start = next_tap * (next_tap + 1) // 2
+            for i in range(next_tap, n_taps):
+                column = root[start : start + i + 1]
+                a = weight * column[next_tap]
+                longer = math.sqrt(length * length + a * a)
+                cosine, sine = length / longer, a / longer
+                for k in range(i + 1):
+                    before = gain[k]
+                    gain[k] = cosine * before + sine * column[k]
+                    column[k] = cosine * column[k] - sine * before
+                length = longer
+                start += i + 1
+        next_tap = next_tap - 1 if next_tap > 0 else n_taps - 1
+
+        gain[:] = 0.0
+        length = 1.0
+        start = 0
+        for i in range(n_taps):
+            column = root[start : start + i + 1]
+            a = 0.0
+            for k in range(i + 1):
+                a += column[k] * window[k]
+            a *= growth
+            longer = math.sqrt(length * length + a * a)
+            cosine, sine = length / longer, a / longer
+            for k in range(i + 1):
+                before = gain[k]
+                gain[k] = cosine * before + (growth * sine) * column[k]
+                column[k] = (growth * cosine) * column[k] - sine * before
+            length = longer
+            start += i + 1
+        scale = error[n] / length
+        for k in range(n_taps):
+            reversed_h[k] += scale * gain[k]
+    return next_tap
