@@ -1,0 +1,13 @@
+"""Acoustic echo cancelling: alignment, double-talk detection and, for what needs no PyTorch, all that stands on them.
+
+Argument order is ``(far_end, microphone)`` throughout. x is the far-end signal, h the echo path, s near-end speech, v
+noise, y = x ∗ h + s + v what the microphone hears, ŷ = x ∗ ĥ the estimated echo, e = y − ŷ what is sent.
+"""
+
+from course_lib.aec.alignment import DelayTracker, align, estimate_delay
+
+__all__ = [
+    "DelayTracker",
+    "align",
+    "estimate_delay",
+]
