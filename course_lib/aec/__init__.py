@@ -5,9 +5,21 @@ noise, y = x ∗ h + s + v what the microphone hears, ŷ = x ∗ ĥ the estimate
 """
 
 from course_lib.aec.alignment import DelayTracker, align, estimate_delay
+from course_lib.aec.double_talk import (
+    DoubleTalk,
+    coherence_detector,
+    cross_correlation_detector,
+    geigel,
+    hold_decision,
+)
 
 __all__ = [
     "DelayTracker",
+    "DoubleTalk",
     "align",
+    "coherence_detector",
+    "cross_correlation_detector",
     "estimate_delay",
+    "geigel",
+    "hold_decision",
 ]
