@@ -2,8 +2,8 @@
 
 :mod:`course_lib.adaptive._twins` says with NumPy what they compute. A window of the far-end signal is a slice of one
 contiguous array, oldest sample first, so that impulse responses stand here reversed in time: an inner product is a
-single pass forwards over both. No result depends on where a recording is cut: every loop does the same operations in the
-same order for a sample, whatever else comes with it.
+single pass forwards over both. No result depends on where a recording is cut: every loop does the same operations in
+the same order for a sample, whatever else comes with it.
 
 This module imports the compiler: import it where a filter runs, not at the top of a module.
 """
@@ -11,7 +11,6 @@ This module imports the compiler: import it where a filter runs, not at the top 
 from __future__ import annotations
 
 import math
-
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,24 +62,29 @@ def hold_peaks(values: Array, decay: float, peak: float, peaks: Array) -> float:
 
 
 @compiled
-def descend(x: Array, y: Array, steps: Array, keep: float, reversed_h: Array, estimate: Array, error: Array) -> None:
+def descend(
+    x: Array, y: Array, steps: Array, keep: float, pending: Array, reversed_h: Array, estimate: Array, error: Array
+) -> None:
     """Filter and adapt: LMS, leaky LMS and NLMS, which differ in ``steps`` and ``keep``.
 
-    ``x`` begins n_taps − 1 samples before ``y``. A step of zero leaves the filter as it is.
+    ``x`` begins n_taps samples before ``y``. A step of zero leaves the filter as it is. What a sample teaches waits as
+    ``pending`` (what to keep of ĥ and how much of the window to add) for the pass over ĥ that filters the next one.
     """
     n_taps = reversed_h.shape[0]
+    kept, gain = pending[0], pending[1]
     for n in range(y.shape[0]):
-        window = x[n : n + n_taps]
         total = 0.0
         for k in range(n_taps):
-            total += reversed_h[k] * window[k]
+            tap = kept * reversed_h[k] + gain * x[n + k]
+            reversed_h[k] = tap
+            total += tap * x[n + k + 1]
         estimate[n] = total
         e = y[n] - total
         error[n] = e
+        kept, gain = 1.0, 0.0
         if steps[n] != 0.0 and abs(e) < LARGEST_ERROR:
-            gain = steps[n] * e
-            for k in range(n_taps):
-                reversed_h[k] = keep * reversed_h[k] + gain * window[k]
+            kept, gain = keep, steps[n] * e
+    pending[0], pending[1] = kept, gain
 
 
 @compiled

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import abc
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -20,7 +22,32 @@ from course_lib.adaptive.adaptation import Adaptation
 Array = NDArray[np.float64]
 
 
-class LMS(SampleFilter):
+class _GradientFilter(SampleFilter):
+    """A filter that makes a step along the newest window; a subclass chooses its length."""
+
+    def __init__(self, n_taps: int, keep: float = 1.0) -> None:
+        """Start with an echo path of zeros, of which a step keeps so much."""
+        super().__init__(n_taps, 1)
+        self._keep = keep
+        self._pending = np.array([1.0, 0.0])
+
+    @property
+    def impulse_response(self) -> Array:
+        """ĥ as it is now, shape (n_taps,)."""
+        kept, gain = self._pending
+        reversed_h: Array = kept * self._reversed_h + gain * self._past
+        return reversed_h[::-1].copy()
+
+    def _run(self, x: Array, y: Array, adapt: NDArray[np.bool_], estimate: Array, error: Array) -> None:
+        steps = self._steps(x[self._n_taps :], adapt)
+        kernels().descend(x, y, steps, self._keep, self._pending, self._reversed_h, estimate, error)
+
+    @abc.abstractmethod
+    def _steps(self, x: Array, adapt: NDArray[np.bool_]) -> Array:
+        """Return the factor of e[n] x[n − k] for each sample, zero where nothing is to be learnt."""
+
+
+class LMS(_GradientFilter):
     """Adapt a filter to a stream by least mean squares: a step down the gradient of every sample's squared error.
 
     Equation: e[n] = y[n] − Σ_k ĥ[k] x[n − k]; ĥ[k] ← (1 − μγ) ĥ[k] + μ e[n] x[n − k].
@@ -44,20 +71,19 @@ class LMS(SampleFilter):
 
     def __init__(self, n_taps: int, *, step_size: float, leakage: float = 0.0) -> None:
         """Start with an echo path of zeros; see the class."""
-        super().__init__(n_taps)
         self._step_size = as_number(step_size, "step_size", 0)
-        self._keep = 1 - self._step_size * as_number(leakage, "leakage", 0)
-        if self._keep < 0:
+        keep = 1 - self._step_size * as_number(leakage, "leakage", 0)
+        if keep < 0:
             raise ValueError(
                 f"leakage: got {leakage:g} with step_size {step_size:g}, expected a product of at most 1. Leak less."
             )
+        super().__init__(n_taps, keep)
 
-    def _run(self, x: Array, y: Array, adapt: NDArray[np.bool_], estimate: Array, error: Array) -> None:
-        steps = np.where(adapt, self._step_size, 0.0)
-        kernels().descend(x, y, steps, self._keep, self._reversed_h, estimate, error)
+    def _steps(self, x: Array, adapt: NDArray[np.bool_]) -> Array:
+        return np.where(adapt, self._step_size, 0.0)
 
 
-class NLMS(SampleFilter):
+class NLMS(_GradientFilter):
     """Adapt a filter to a stream by normalised LMS: the step of LMS divided by the energy of what is in the filter.
 
     Equation: e[n] = y[n] − Σ_k ĥ[k] x[n − k]; ĥ[k] ← ĥ[k] + μ e[n] x[n − k]/(Σ_k x²[n − k] + δ),
@@ -65,9 +91,9 @@ class NLMS(SampleFilter):
 
     For white x and no noise the misalignment falls by 10 log₁₀(1 − μ(2 − μ)/L) dB a sample, whatever the level; the
     filter is stable for 0 < μ < 2. Where the far end pauses, its background noise would fill the sum, and the
-    microphone's noise divided by so little would ruin what has been learnt: hence δ, and no learning at all
-    where the mean power over the filter lies more than ``activity_threshold_db`` below P. P is the largest mean power over
-    the filter so far, forgotten within about a minute (2²⁰ samples), unless given.
+    microphone's noise divided by so little would ruin what has been learnt: hence δ, and no learning at all where the
+    mean power over the filter lies more than ``activity_threshold_db`` below P. Unless given, P is the largest mean
+    power over the filter so far, forgotten within about a minute (2²⁰ samples).
 
     Args:
         n_taps: L, length of the impulse response.
@@ -99,12 +125,12 @@ class NLMS(SampleFilter):
         self._threshold_db = as_threshold_db(activity_threshold_db)
         self._level = FarEndLevel(self._n_taps, 1, as_far_end_power(far_end_power))
 
-    def _run(self, x: Array, y: Array, adapt: NDArray[np.bool_], estimate: Array, error: Array) -> None:
-        (energy,), usual = self._level.push((x[self._n_taps - 1 :] ** 2)[None])
+    def _steps(self, x: Array, adapt: NDArray[np.bool_]) -> Array:
+        (energy,), usual = self._level.push((x**2)[None])
+        steps = np.zeros(x.size)
         active = is_active(energy, usual, self._threshold_db, adapt)
-        steps = np.zeros(y.size)
         np.divide(self._step_size, energy + self._regularisation * usual, out=steps, where=active)
-        kernels().descend(x, y, steps, 1.0, self._reversed_h, estimate, error)
+        return steps
 
 
 def lms(

@@ -11,6 +11,7 @@ forgives any filter of L taps, not only the one tap α: it is at least SI-SDR (w
 if L = 1, always, and for L > 1 where r is orthogonal to all L − 1 delayed copies of s.
 """
 
+from course_lib.metrics.echo import erle, misalignment
 from course_lib.metrics.ratios import si_sdr, si_sdr_improvement, snr
 from course_lib.metrics.separation import BSSEval, Decomposition, best_permutation, bss_eval, decompose
 
@@ -20,6 +21,8 @@ __all__ = [
     "best_permutation",
     "bss_eval",
     "decompose",
+    "erle",
+    "misalignment",
     "si_sdr",
     "si_sdr_improvement",
     "snr",
