@@ -319,6 +319,26 @@ def project_consistent(
     )
 
 
+def bin_frequencies(fft_length: int, sample_rate: int) -> NDArray[np.float64]:
+    """Return the frequencies that the rows of a spectrogram stand for.
+
+    Equation: f_k = k·f_s/K, k = 0 … ⌊K/2⌋.
+
+    Args:
+        fft_length: K, length of the DFT: frame_length, unless the frames were padded.
+        sample_rate: f_s, samples a second, in hertz.
+    Returns:
+        f in hertz, shape (n_freqs,) with n_freqs = ⌊K/2⌋ + 1.
+    Raises:
+        ValueError: if an argument is not a whole number of at least 1.
+    Cost: O(K).
+    Reference: Oppenheim & Schafer, Discrete-Time Signal Processing, 3rd ed., §10.3.
+    Lesson: 04 §2
+    """
+    n_fft = as_positive_integer(fft_length, "fft_length")
+    return np.arange(n_fft // 2 + 1) * (as_positive_integer(sample_rate, "sample_rate") / n_fft)
+
+
 class StreamingSTFT:
     """STFT of a signal that arrives in blocks of any size.
 

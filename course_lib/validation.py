@@ -107,3 +107,48 @@ def as_positive_integer(value: Any, name: str, *, minimum: int = 1) -> int:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < minimum:
         raise ValueError(f"{name}: got {describe(value)}, expected a whole number of at least {minimum}.")
     return int(value)
+
+
+def as_spectrograms(value: ArrayLike, name: str, axes: str = "(n_channels, n_freqs, n_frames)") -> NDArray[Any]:
+    """Return three-axis complex spectrograms, in double precision unless they came in single.
+
+    Args:
+        value: what the caller handed in.
+        name: the caller's name for it, with which the message begins.
+        axes: what the three axes are, for the message.
+    Returns:
+        The spectrograms, complex64 or complex128, shape (n_channels, n_freqs, n_frames).
+    Raises:
+        ValueError: if there are not three axes, one is empty, or a value is not finite.
+    Lesson: 03 §5
+    """
+    spectrograms = np.asarray(value)
+    if spectrograms.ndim != 3:
+        raise ValueError(
+            f"{name}: got {describe(spectrograms)}, expected 3 axes {axes}. "
+            "Pass the STFT of a signal (n_channels, n_samples)."
+        )
+    spectrograms = as_signal(spectrograms, name, n_axes=3, allow_complex=True)
+    single = spectrograms.dtype in (np.float32, np.complex64)
+    return spectrograms.astype(np.complex64 if single else np.complex128, copy=False)
+
+
+def as_channel(value: Any, name: str, n_channels: int) -> int:
+    """Return the index of a channel as an ``int``; negative ones count from the last channel.
+
+    Args:
+        value: what the caller handed in.
+        name: the caller's name for it, with which the message begins.
+        n_channels: how many channels there are.
+    Returns:
+        The index, 0 to n_channels - 1.
+    Raises:
+        ValueError: if there is no such channel.
+    Lesson: 03 §7
+    """
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+    if not whole or not -n_channels <= value < n_channels:
+        raise ValueError(
+            f"{name}: got {describe(value)}, expected the index of one of {n_channels} channels, 0 to {n_channels - 1}."
+        )
+    return int(value) % n_channels

@@ -14,10 +14,10 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from course_lib.bss._checks import as_channel, as_demixing_filter, as_spectrograms
+from course_lib.bss._checks import as_demixing_filter
 from course_lib.bss.reduce import reduce_channels
 from course_lib.bss.scale import apply_demixing, minimal_distortion, projection_back_filter
-from course_lib.validation import as_positive_integer, describe
+from course_lib.validation import as_channel, as_positive_integer, as_spectrograms, describe
 
 Scale = Literal["projection_back", "minimal_distortion"]
 Callback = Callable[[int, NDArray[np.complex128], float], object]

@@ -15,8 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from course_lib.bss._checks import as_spectrograms
-from course_lib.validation import as_positive_integer, describe
+from course_lib.validation import as_positive_integer, as_spectrograms, describe
 
 # Eigenvalues below this part of the largest one at a frequency carry rounding errors only.
 _RANK_TOLERANCE: Final = 1e-12

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from course_lib.bss._checks import as_spectrograms
-from course_lib.validation import as_positive_integer
+from course_lib.validation import as_positive_integer, as_spectrograms
 
 
 def reduce_channels(X: ArrayLike, n_sources: int) -> tuple[NDArray[Any], NDArray[np.complex128]]:

@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from course_lib.bss._checks import as_channel, as_demixing_filter, as_spectrograms, require_same_grid
+from course_lib.bss._checks import as_demixing_filter, require_same_grid
+from course_lib.validation import as_channel, as_spectrograms
 
 # Singular values below this part of the largest one carry rounding errors only.
 _RANK_TOLERANCE: Final = 1e-10
