@@ -1,12 +1,18 @@
 """Adaptive filters: they learn an echo path, sample by sample or block by block, while they cancel its echo."""
 
 from course_lib.adaptive.adaptation import Adaptation
+from course_lib.adaptive.apa import APA, apa
 from course_lib.adaptive.lms import LMS, NLMS, lms, nlms
+from course_lib.adaptive.rls import RLS, rls
 
 __all__ = [
+    "APA",
     "LMS",
     "NLMS",
+    "RLS",
     "Adaptation",
+    "apa",
     "lms",
     "nlms",
+    "rls",
 ]
