@@ -336,7 +336,8 @@ def bin_frequencies(fft_length: int, sample_rate: int) -> NDArray[np.float64]:
     Lesson: 04 §2
     """
     n_fft = as_positive_integer(fft_length, "fft_length")
-    return np.arange(n_fft // 2 + 1) * (as_positive_integer(sample_rate, "sample_rate") / n_fft)
+    rate = as_positive_integer(sample_rate, "sample_rate")
+    return np.arange(n_fft // 2 + 1, dtype=np.float64) * (rate / n_fft)
 
 
 class StreamingSTFT:

@@ -347,7 +347,8 @@ def _generalised_eigenvectors(
     """Solve Φ_ss u = λ Φ_vv u with uᴴΦ_vvu = 1, by whitening the noise.
 
     Returns λ in ascending order (n_freqs, n_channels), with those that are only rounding errors set to zero, and the
-    others to infinity where the noise is silent, the u in columns (n_freqs, n_channels, n_channels), and uᴴΦ_vv e_ref (n_freqs, n_channels).
+    others to infinity where the noise is silent; the u in columns (n_freqs, n_channels, n_channels); and
+    uᴴΦ_vv e_ref (n_freqs, n_channels).
     """
     matrices = loaded(noise, loading)
     try:
