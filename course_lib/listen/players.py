@@ -26,7 +26,8 @@ MAX_TOTAL_S = 300.0
 """Most sound in one row, in seconds; more would make the notebook too large to open and to compare."""
 
 _MAX_SAMPLE_RATE_HZ = 655_350
-_LOUDEST_16_BIT = 32767
+LOUDEST_16_BIT = 32767
+"""Full scale in a file of 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def listen(
     rate = as_positive_integer(sample_rate, "sample_rate")
     if rate > _MAX_SAMPLE_RATE_HZ:
         raise ValueError(f"sample_rate: got {rate} Hz, expected at most {_MAX_SAMPLE_RATE_HZ}. Resample the sounds.")
-    signals = _as_sounds(sounds, rate)
+    signals = as_sounds(sounds, rate)
     played = _matched(signals, rate, match_loudness)
     images = _images(played, rate) if spectrograms else [""] * len(played)
     cells = "".join(_cell(sound, rate, image) for sound, image in zip(played, images, strict=True))
@@ -109,8 +110,20 @@ def listen(
     return Players(html, _text(played, rate))
 
 
-def _as_sounds(sounds: Mapping[str, ArrayLike], sample_rate: int) -> dict[str, NDArray[Any]]:
-    """Check what came, and return each sound as ``(n_channels, n_samples)``."""
+def as_sounds(sounds: Mapping[str, ArrayLike], sample_rate: int) -> dict[str, NDArray[Any]]:
+    """Check what came to be heard or kept.
+
+    Args:
+        sounds: name to sound, as in :func:`listen`.
+        sample_rate: samples a second of all of them, in hertz.
+    Returns:
+        Name to sound, each of shape (n_channels, n_samples).
+    Raises:
+        ValueError: if there is no sound; if one is empty, holds NaN, is complex, has other axes; or if together they
+            last longer than 5 minutes.
+
+    Lesson: 01 §1
+    """
     if not isinstance(sounds, Mapping) or not sounds:
         raise ValueError(
             f'sounds: got {describe(sounds)}, expected names and sounds. Write listen({{"a name": x}}, sample_rate).'
@@ -213,7 +226,7 @@ def _flac(samples: NDArray[Any], sample_rate: int) -> bytes:
 
     # soundfile scales floats by 32768 and saturates; whole numbers leave the rounding to us, and to no library's
     # version.
-    whole = np.rint(samples * _LOUDEST_16_BIT).astype(np.int16)
+    whole = np.rint(samples * LOUDEST_16_BIT).astype(np.int16)
     buffer = io.BytesIO()
     soundfile.write(buffer, whole.T, sample_rate, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
