@@ -18,7 +18,6 @@ Array = NDArray[np.float32]
 
 LAYERS: Final = (
     "down_1", "down_2", "squeeze", "gather", "wide_memory", "spread", "widen", "band_memory", "up_2", "up_1", "gain",
-    "activation",
 )  # fmt: skip
 """The network's layers, by which its parameters are named."""
 
@@ -38,18 +37,15 @@ class FrameNetwork:
 
     def __call__(self, features: Array) -> Array:
         """Return the gains of the next frame, shape (n_bands,), for its features (n_signals, n_bands)."""
-        middle = self._activate(self._convolve("down_1", features, stride=_STRIDE))
-        coarse = self._activate(self._convolve("down_2", middle, stride=_STRIDE))
-        bottleneck = self._activate(self._convolve("squeeze", coarse)).reshape(-1, 1)
-        self._wide = self._remember("wide_memory", self._activate(self._connect("gather", bottleneck)), self._wide)
-        context = self._activate(self._connect("spread", self._wide)).reshape(-1, coarse.shape[1])
+        middle = _activate(self._convolve("down_1", features, stride=_STRIDE))
+        coarse = _activate(self._convolve("down_2", middle, stride=_STRIDE))
+        bottleneck = _activate(self._convolve("squeeze", coarse)).reshape(-1, 1)
+        self._wide = self._remember("wide_memory", _activate(self._connect("gather", bottleneck)), self._wide)
+        context = _activate(self._connect("spread", self._wide)).reshape(-1, coarse.shape[1])
         self._band = self._remember("band_memory", coarse + self._convolve("widen", context), self._band)
-        x = self._activate(self._convolve_up("up_2", np.concatenate([self._band, coarse])))
-        x = self._activate(self._convolve_up("up_1", np.concatenate([x, middle])))
+        x = _activate(self._convolve_up("up_2", np.concatenate([self._band, coarse])))
+        x = _activate(self._convolve_up("up_1", np.concatenate([x, middle])))
         return _sigmoid(self._convolve("gain", np.concatenate([x, features]))[0])
-
-    def _activate(self, x: Array) -> Array:
-        return np.maximum(x, 0.0) + self._p["activation.weight"] * np.minimum(x, 0.0)
 
     def _connect(self, layer: str, x: Array) -> Array:
         y: Array = self._p[f"{layer}.weight"] @ x + self._p[f"{layer}.bias"][:, None]
@@ -90,6 +86,11 @@ class FrameNetwork:
         candidate = np.tanh(of_input[2 * n_units :] + reset * of_state[2 * n_units :])
         new_state: Array = candidate + keep * (state - candidate)
         return new_state
+
+
+def _activate(x: Array) -> Array:
+    y: Array = np.maximum(x, np.float32(0.1) * x)
+    return y
 
 
 def _sigmoid(x: Array) -> Array:

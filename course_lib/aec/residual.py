@@ -140,23 +140,20 @@ def suppressor_features(
         speech enhancement", MMSP 2018.
     Lesson: 05 §9
     """
-    X = np.asarray(spectra)
-    power = X.real**2 + X.imag**2
+    X = np.asarray(spectra).transpose(2, 0, 1)
+    power = np.ascontiguousarray(X.real**2 + X.imag**2, dtype=np.float64)
+    references = np.empty((len(power), len(SIGNALS), 1))
     far_level, near_level = levels
-    features = np.empty((X.shape[2], len(SIGNALS), N_BANDS), dtype=np.float32)
-    references = np.empty((len(SIGNALS), 1))
-    for m in range(X.shape[2]):
-        frame = power[:, :, m]
-        far_level = max(float(frame[_FAR_END].mean()), _RELEASE * far_level)
-        near_level = max(float(frame[_MICROPHONE].mean()), _RELEASE * near_level)
-        references[:] = near_level
-        references[_FAR_END] = far_level
-        # One frame at a time, so that no sum depends on how many there are.
-        relative = frame @ _band_means()
-        relative = np.divide(relative, references, out=np.zeros_like(relative), where=references > 0.0)
-        relative = np.log10(np.clip(relative, _SMALLEST_POWER, _LARGEST_POWER))
-        features[m] = (relative - _CENTRE) / _HALF_RANGE
-    return features, (far_level, near_level)
+    means = power[:, [_FAR_END, _MICROPHONE]].mean(axis=2).tolist()
+    for m, (far_power, near_power) in enumerate(means):
+        far_level = max(far_power, _RELEASE * far_level)
+        near_level = max(near_power, _RELEASE * near_level)
+        references[m] = near_level
+        references[m, _FAR_END] = far_level
+    in_bands = power @ _band_means()
+    relative = np.divide(in_bands, references, out=np.zeros_like(in_bands), where=references > 0.0)
+    relative = np.log10(np.clip(relative, _SMALLEST_POWER, _LARGEST_POWER))
+    return ((relative - _CENTRE) / _HALF_RANGE).astype(np.float32), (far_level, near_level)
 
 
 def load_parameters(checkpoint: str | Path | None = None) -> dict[str, NDArray[np.float32]]:

@@ -27,7 +27,7 @@ class ResidualEchoSuppressor(nn.Module):
 
     Equation: (g[m], state) = network(features[m], state), with 0 < g < 1
 
-    The default size has 65 846 parameters and takes 0.4 million multiplications a frame.
+    The default size has 65 845 parameters and takes 0.4 million multiplications a frame.
 
     Args:
         n_bands: bands of a frame; a multiple of 4.
@@ -64,7 +64,7 @@ class ResidualEchoSuppressor(nn.Module):
         self.up_2 = nn.ConvTranspose1d(2 * n_channels, n_channels // 2, kernel_size=4, stride=2, padding=1)
         self.up_1 = nn.ConvTranspose1d(n_channels, n_channels // 2, kernel_size=4, stride=2, padding=1)
         self.gain = nn.Conv1d(n_channels // 2 + n_signals, 1, kernel_size=3, padding=1)
-        self.activation = nn.PReLU()
+        self.activation = nn.LeakyReLU(0.1)
 
     def forward(self, features: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Compute the gains of one or many frames; all at once or one at a time gives the same.

@@ -49,7 +49,7 @@ _SPEECH_RMS: Final = 0.05
 _EXPONENT: Final = 0.3
 # Magnitudes 60 dB below the microphone's are too small to hear, and to shape the loss.
 _MAGNITUDE_FLOOR: Final = 1e-3
-_CROP_S: Final = 4.0
+_CROP_S: Final = 3.0
 _BATCH_SIZE: Final = 8
 _EVALUATE_EVERY: Final = 100
 _WARM_UP_STEPS: Final = 100
@@ -178,11 +178,11 @@ def suppression_loss(gains: torch.Tensor, output: torch.Tensor, near_end: torch.
     """Compare the suppressor's result with the near-end speech, as hearing would and as energy does.
 
     Equation: 0.7 ⟨w (Â − A)²⟩ + 0.3 ⟨|Â e^(jφ_E) − A e^(jφ_S)|²⟩ + 0.05 log₁₀(Σ|Ŝ − S|² / (Σ|S|² + 0.01 Σ|E|²) + 10⁻³)
-        with Ŝ = g E, Â = |Ŝ|^0.3, A = |S|^0.3 and w = 2 where Â < A, else 1
+        with Ŝ = g E, Â = (|Ŝ|² + 10⁻⁶)^0.15, A = (|S|² + 10⁻⁶)^0.15 and w = 2 where Â < A, else 1
 
     The compressed magnitudes make a residual matter that is soft but audible; speech that is lost counts twice as much
-    as echo that stays. The last term minds the loud parts, which signal-to-distortion ratios measure. It goes without
-    S where the near end is silent, so that there is always a ratio.
+    as echo that stays. The last term minds the loud parts, which signal-to-distortion ratios measure; the output's
+    energy in it keeps it defined where the near end is silent.
 
     Args:
         gains: g, shape (n_batch, n_frames, n_bands).
@@ -343,7 +343,7 @@ def fit(
 ) -> TrainingRun:
     """Train the network, and keep the parameters that did best on calls it is not trained on.
 
-    Equation: AdamW on batches of 8 stretches of 4 s; the step size rises for 100 steps, then falls along a half cosine
+    Equation: AdamW on batches of 8 stretches of 3 s; the step size rises for 100 steps, then falls along a half cosine
 
     Args:
         network: trained in place; holds the last parameters afterwards, not the best.
@@ -498,7 +498,7 @@ def main(
     scenes: Annotated[int, typer.Option(min=1, help="Calls to train on.")] = 400,
     validation_scenes: Annotated[int, typer.Option(min=1, help="Calls to choose the best parameters by.")] = 24,
     rooms: Annotated[int, typer.Option(min=1, help="Rooms to train in; a sixth as many again to validate in.")] = 72,
-    steps: Annotated[int, typer.Option(min=1, help="Updates in all.")] = 3000,
+    steps: Annotated[int, typer.Option(min=1, help="Updates in all.")] = 2000,
     minutes: Annotated[float, typer.Option(help="Stop training after that time; the same command goes on.")] = math.inf,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Cores to train with.")] = 1,
