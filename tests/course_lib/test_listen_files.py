@@ -72,7 +72,7 @@ def test_files_of_the_same_name_are_replaced(tmp_path: Path, tone: np.ndarray) -
         ({}, "expected names and sounds"),
         ({"a b": [0.1], "a/b": [0.2]}, "two give one file"),
         ({"Error": [0.1], "error": [0.2]}, "two give one file"),
-        ({"…": [0.1]}, "a letter or digit"),
+        ({"…": [0.1]}, "a letter or a digit"),
         ({"x": [np.nan]}, "NaN"),
         ({"x": np.zeros((3, 5))}, r"\(n_samples,\)"),
     ],
