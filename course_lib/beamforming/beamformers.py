@@ -76,7 +76,7 @@ def delay_and_sum(steering_vector: ArrayLike) -> NDArray[np.complex128]:
     return ratio(d, np.sum(np.abs(d) ** 2, axis=1))
 
 
-def mvdr(covariance: ArrayLike, steering_vector: ArrayLike, *, loading: float = 1e-3) -> NDArray[np.complex128]:
+def mvdr(covariance: ArrayLike, steering_vector: ArrayLike, *, loading: float = 1e-2) -> NDArray[np.complex128]:
     """Minimum variance distortionless response: least power of what the covariance describes, the target untouched.
 
     Equation: w = Φ⁻¹d / (dᴴΦ⁻¹d), the minimum of wᴴΦw with wᴴd = 1.
@@ -105,7 +105,7 @@ def mvdr(covariance: ArrayLike, steering_vector: ArrayLike, *, loading: float = 
 
 
 def lcmv(
-    covariance: ArrayLike, constraints: ArrayLike, responses: ArrayLike, *, loading: float = 1e-3
+    covariance: ArrayLike, constraints: ArrayLike, responses: ArrayLike, *, loading: float = 1e-2
 ) -> NDArray[np.complex128]:
     """Linearly constrained minimum variance: least power with a prescribed response in several directions.
 
