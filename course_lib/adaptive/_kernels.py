@@ -11,16 +11,23 @@ This module imports the compiler: import it where a filter runs, not at the top 
 from __future__ import annotations
 
 import math
+from typing import cast
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from course_lib._compiling import compiled
+from course_lib._compiling import OPTIONS, Function, compiled
 
 Array = NDArray[np.float64]
 
 # A filter that diverges stops learning here, far below where numbers overflow.
 LARGEST_ERROR = 1e100
+
+
+def compiled_in_order(function: Function) -> Function:
+    """Compile like all others, but leave the order of operations as it is written."""
+    return cast(Function, numba.njit(cache=True, **{**OPTIONS, "fastmath": {"contract", "nsz"}})(function))
 
 
 @compiled
@@ -149,13 +156,57 @@ def project(
                 reversed_h[k] += gain * window[k]
 
 
+# Products may not be reordered here: the compiler would move the divisions into the loop and halve its speed.
+@compiled_in_order
+def observe_four(
+    factor: Array,
+    scales: Array,
+    first: int,
+    parts: tuple[float, float, float, float],
+    forgetting: float,
+    variance: float,
+    gain: Array,
+) -> float:
+    """Take what a sample says on four columns of U out of the factors of P = U D Uᵀ, and add it to the gain.
+
+    ``parts`` is what the sample has in common with each column, ``variance`` the sum so far, which is returned with
+    these four. Four at a time, for the gain then crosses the cache a quarter as often.
+    """
+    f0, f1, f2, f3 = parts
+    d0, d1, d2, d3 = scales[first], scales[first + 1], scales[first + 2], scales[first + 3]
+    v0, v1, v2, v3 = d0 * f0, d1 * f1, d2 * f2, d3 * f3
+    variance_0 = variance + v0 * f0
+    variance_1 = variance_0 + v1 * f1
+    variance_2 = variance_1 + v2 * f2
+    variance_3 = variance_2 + v3 * f3
+    p0, p1, p2, p3 = f0 / variance, f1 / variance_0, f2 / variance_1, f3 / variance_2
+    scales[first] = d0 * (variance / (forgetting * variance_0))
+    scales[first + 1] = d1 * (variance_0 / (forgetting * variance_1))
+    scales[first + 2] = d2 * (variance_1 / (forgetting * variance_2))
+    scales[first + 3] = d3 * (variance_2 / (forgetting * variance_3))
+    column_0, column_1, column_2, column_3 = factor[first], factor[first + 1], factor[first + 2], factor[first + 3]
+    for k in range(first + 4):
+        g, u = gain[k], column_0[k]
+        column_0[k] = u - p0 * g
+        g, u = g + v0 * u, column_1[k]
+        column_1[k] = u - p1 * g
+        g, u = g + v1 * u, column_2[k]
+        column_2[k] = u - p2 * g
+        g, u = g + v2 * u, column_3[k]
+        column_3[k] = u - p3 * g
+        gain[k] = g + v3 * u
+    total: float = variance_3
+    return total
+
+
 @compiled
 def recurse(
     x: Array,
     y: Array,
     targets: Array,
     forgetting: float,
-    root: Array,
+    factor: Array,
+    scales: Array,
     ridge: Array,
     next_tap: int,
     reversed_h: Array,
@@ -164,13 +215,17 @@ def recurse(
 ) -> int:
     """Filter and adapt by recursive least squares; return the tap whose ridge is looked at next.
 
-    ``root`` is S of P = R⁻¹ = S Sᵀ, upper triangular, its columns one after another. Givens rotations turn it into
-    that of the next sample (the inverse QR decomposition): P cannot lose its symmetry or become indefinite, whatever
-    is rounded. ``targets`` is the ridge that R should hold; nothing is learnt where it is zero.
+    P = R⁻¹ = U D Uᵀ is kept by its factors: ``factor``, each row of which is a column of U, upper triangular with ones
+    on its diagonal, and ``scales``, the positive diagonal of D. Bierman's update multiplies D by positive numbers only:
+    P cannot lose its symmetry or become indefinite, whatever is rounded. ``targets`` is the ridge that R should hold;
+    nothing is learnt where it is zero.
+
+    ``reversed_h`` has a length that four divides; its first taps, whose columns are zero, stay zero. ``ridge`` has one
+    value for each of the others.
     """
     n_taps = reversed_h.shape[0]
-    growth = 1.0 / math.sqrt(forgetting)
-    decay = forgetting**n_taps
+    n_idle = n_taps - ridge.shape[0]
+    decay = forgetting ** ridge.shape[0]
     gain = np.zeros(n_taps)
     for n in range(y.shape[0]):
         window = x[n : n + n_taps]
@@ -182,51 +237,35 @@ def recurse(
         if targets[n] == 0.0:
             continue
         if ridge[0] == 0.0:  # nothing has been learnt yet
-            start = 0
-            for i in range(n_taps):
-                root[start + i] = 1.0 / math.sqrt(targets[n])
-                start += i + 1
             ridge[:] = targets[n]
+            scales[n_idle:] = 1.0 / targets[n]
 
         # Forgetting wears the ridge down, tap after tap it is put back: nothing else bounds P where x excites nothing.
         ridge[next_tap] *= decay
         if ridge[next_tap] < 0.5 * targets[n]:
             weight = math.sqrt(targets[n] - ridge[next_tap])
             ridge[next_tap] = targets[n]
+            tap = n_idle + next_tap
             gain[:] = 0.0
-            length = 1.0
-            start = next_tap * (next_tap + 1) // 2
-            for i in range(next_tap, n_taps):
-                column = root[start : start + i + 1]
-                a = weight * column[next_tap]
-                longer = math.sqrt(length * length + a * a)
-                cosine, sine = length / longer, a / longer
-                for k in range(i + 1):
-                    before = gain[k]
-                    gain[k] = cosine * before + sine * column[k]
-                    column[k] = cosine * column[k] - sine * before
-                length = longer
-                start += i + 1
-        next_tap = next_tap - 1 if next_tap > 0 else n_taps - 1
+            variance = 1.0
+            for i in range(tap // 4 * 4, n_taps, 4):
+                f0, f1, f2, f3 = factor[i, tap], factor[i + 1, tap], factor[i + 2, tap], factor[i + 3, tap]
+                parts = (weight * f0, weight * f1, weight * f2, weight * f3)
+                variance = observe_four(factor, scales, i, parts, 1.0, variance, gain)
+        next_tap = next_tap - 1 if next_tap > 0 else ridge.shape[0] - 1
 
         gain[:] = 0.0
-        length = 1.0
-        start = 0
-        for i in range(n_taps):
-            column = root[start : start + i + 1]
-            a = 0.0
-            for k in range(i + 1):
-                a += column[k] * window[k]
-            a *= growth
-            longer = math.sqrt(length * length + a * a)
-            cosine, sine = length / longer, a / longer
-            for k in range(i + 1):
-                before = gain[k]
-                gain[k] = cosine * before + (growth * sine) * column[k]
-                column[k] = (growth * cosine) * column[k] - sine * before
-            length = longer
-            start += i + 1
-        scale = error[n] / length
+        variance = forgetting
+        for i in range(0, n_taps, 4):
+            column_0, column_1, column_2, column_3 = factor[i], factor[i + 1], factor[i + 2], factor[i + 3]
+            f0, f1, f2, f3 = 0.0, 0.0, 0.0, 0.0
+            for k in range(i + 4):
+                f0 += column_0[k] * window[k]
+                f1 += column_1[k] * window[k]
+                f2 += column_2[k] * window[k]
+                f3 += column_3[k] * window[k]
+            variance = observe_four(factor, scales, i, (f0, f1, f2, f3), forgetting, variance, gain)
+        correction = error[n] / variance
         for k in range(n_taps):
-            reversed_h[k] += scale * gain[k]
+            reversed_h[k] += correction * gain[k]
     return next_tap

@@ -17,6 +17,7 @@ from course_lib.adaptive._streams import (
     run_offline,
 )
 from course_lib.adaptive.adaptation import Adaptation
+from course_lib.validation import as_positive_integer
 
 Array = NDArray[np.float64]
 
@@ -34,7 +35,8 @@ class RLS(SampleFilter):
     The recursion of P as it is written loses symmetry and sign to rounding, and grows without bound in every
     direction that the far end does not excite. Here P = S Sᵀ, and S is updated by rotations (inverse QR
     decomposition); and the ridge that has been forgotten is put back, one tap a sample, around ĥ as it is, whenever
-    half of it has gone. Where the far end pauses, nothing is learnt and nothing forgotten, as in :class:`~course_lib.adaptive.lms.NLMS`.
+    half of it has gone. Where the far end pauses, nothing is learnt and nothing forgotten, as in
+    :class:`~course_lib.adaptive.lms.NLMS`.
 
     Args:
         n_taps: L, length of the impulse response.
@@ -46,7 +48,7 @@ class RLS(SampleFilter):
         ValueError: if n_taps < 1 or a number lies outside its range.
     Cost: 2.5·L² multiplications a sample.
     Reference: S. T. Alexander and A. L. Ghirnikar, "A method for recursive least squares filtering based upon an
-        inverse QR decomposition", IEEE Trans. SP 41(1), 1993; S. Haykin, Adaptive Filter Theory, 5th ed., ch. 10 and 15.
+        inverse QR decomposition", IEEE Trans. SP 41(1), 1993; S. Haykin, Adaptive Filter Theory, 5th ed., ch. 10, 15.
     Lesson: 05 §4
     """
 
@@ -60,22 +62,43 @@ class RLS(SampleFilter):
         far_end_power: float | None = None,
     ) -> None:
         """Start with an echo path of zeros; see the class."""
-        super().__init__(n_taps)
+        n_taps = as_positive_integer(n_taps, "n_taps")
+        # The compiled loop takes four taps at a time; those that fill up the first four stay zero.
+        self._n_idle = -n_taps % 4
+        super().__init__(n_taps + self._n_idle)
         self._forgetting = as_number(forgetting, "forgetting", 0, 1, above=True)
         self._regularisation = as_number(regularisation, "regularisation", 0, above=True)
         self._threshold_db = as_threshold_db(activity_threshold_db)
-        self._level = FarEndLevel(self._n_taps, 1, as_far_end_power(far_end_power))
-        self._root = aligned_zeros(self._n_taps * (self._n_taps + 1) // 2)
-        self._ridge = np.zeros(self._n_taps)
+        self._level = FarEndLevel(n_taps, 1, as_far_end_power(far_end_power))
+        self._factor = aligned_zeros(self._n_taps**2).reshape(self._n_taps, self._n_taps)
+        used = np.arange(self._n_idle, self._n_taps)
+        self._factor[used, used] = 1.0
+        self._scales = np.zeros(self._n_taps)
+        self._ridge = np.zeros(n_taps)
         # The newest sample is the first to excite a tap, hence that tap the first to need a ridge.
-        self._next_tap = self._n_taps - 1
+        self._next_tap = n_taps - 1
+
+    @property
+    def impulse_response(self) -> Array:
+        """ĥ as it is now, shape (n_taps,)."""
+        return super().impulse_response[: self._ridge.size]
 
     def _run(self, x: Array, y: Array, adapt: NDArray[np.bool_], estimate: Array, error: Array) -> None:
         (energy,), usual = self._level.push((x[self._n_taps - 1 :] ** 2)[None])
         active = is_active(energy, usual, self._threshold_db, adapt)
         ridges = np.where(active, self._regularisation * usual, 0.0)
         self._next_tap = kernels().recurse(
-            x, y, ridges, self._forgetting, self._root, self._ridge, self._next_tap, self._reversed_h, estimate, error
+            x,
+            y,
+            ridges,
+            self._forgetting,
+            self._factor,
+            self._scales,
+            self._ridge,
+            self._next_tap,
+            self._reversed_h,
+            estimate,
+            error,
         )
 
 
@@ -112,7 +135,7 @@ def rls(
         ValueError: if the lengths differ, an input is empty, complex or not finite, or a number outside its range.
     Cost: 2.5·N·L² multiplications.
     Reference: S. T. Alexander and A. L. Ghirnikar, "A method for recursive least squares filtering based upon an
-        inverse QR decomposition", IEEE Trans. SP 41(1), 1993; S. Haykin, Adaptive Filter Theory, 5th ed., ch. 10 and 15.
+        inverse QR decomposition", IEEE Trans. SP 41(1), 1993; S. Haykin, Adaptive Filter Theory, 5th ed., ch. 10, 15.
     Lesson: 05 §4
     """
     return run_offline(
