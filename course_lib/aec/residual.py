@@ -17,14 +17,15 @@ import math
 import zipfile
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from course_lib.aec._frame_network import LAYERS, FrameNetwork
 from course_lib.constants import SAMPLE_RATE_HZ
-from course_lib.stft import StreamingISTFT, StreamingSTFT
+from course_lib.stft import make_window
 from course_lib.validation import as_signal
 
 FRAME_LENGTH: Final = 512
@@ -41,7 +42,9 @@ SIGNALS: Final = ("far_end", "microphone", "output", "echo_estimate")
 CHECKPOINT_NAME: Final = "residual_echo_suppressor.npz"
 """File of the shipped parameters, beside this module."""
 
-_WINDOW: Final = "sqrt_hann"
+WINDOW: Final = "sqrt_hann"
+"""Of analysis and of synthesis: its square adds up to 1 at this hop."""
+
 # How fast the reference level of the features falls after a peak.
 _RELEASE_DB_PER_S: Final = 3.0
 _RELEASE: Final = 10.0 ** (-_RELEASE_DB_PER_S / 10.0 * HOP_LENGTH / SAMPLE_RATE_HZ)
@@ -194,8 +197,8 @@ class ResidualSuppressor:
 
     Equation: Ŝ[k,m] = g[k,m] E[k,m], g = B · network(features of X, Y, E, Ŷ up to frame m)
 
-    All outputs end to end are those of :func:`suppress_residual_echo` for all inputs end to end, whatever the block
-    sizes. A sample comes out at most ``latency`` samples after it went in. Silence stays silence.
+    All outputs end to end are those of :func:`suppress_residual_echo` for all inputs end to end, to the last bit and
+    whatever the block sizes. A sample comes out at most ``latency`` samples after it went in. Silence stays silence.
 
     Args:
         checkpoint: parameters of the network; those that come with course_lib unless given.
@@ -213,15 +216,17 @@ class ResidualSuppressor:
     def __init__(self, checkpoint: str | Path | None = None) -> None:
         """Start a stream; see the class."""
         self._parameters = _shipped_parameters() if checkpoint is None else load_parameters(checkpoint)
+        self._window = make_window(WINDOW, FRAME_LENGTH)
         self._start()
 
     def _start(self) -> None:
         self._network = FrameNetwork(self._parameters)
-        self._analysis = StreamingSTFT(_WINDOW, frame_length=FRAME_LENGTH, hop_length=HOP_LENGTH)
-        self._synthesis = StreamingISTFT(_WINDOW, frame_length=FRAME_LENGTH, hop_length=HOP_LENGTH)
         self._levels = (0.0, 0.0)
-        self._n_received = 0
-        self._n_returned = 0
+        # The first frame is centred on the first sample; the half of it before that is dropped when it comes out.
+        self._pending = np.zeros((len(SIGNALS), HOP_LENGTH))
+        self._overlap = np.zeros(FRAME_LENGTH)
+        self._n_to_drop = HOP_LENGTH
+        self._n_left = 0
 
     def push(
         self, far_end: ArrayLike, microphone: ArrayLike, output: ArrayLike, echo_estimate: ArrayLike
@@ -239,8 +244,10 @@ class ResidualSuppressor:
             ValueError: if a block is no real finite signal, or their lengths differ.
         """
         blocks = _as_blocks(far_end, microphone, output, echo_estimate, allow_empty=True)
-        self._n_received += blocks.shape[1]
-        return self._suppress(self._analysis.push(blocks))
+        self._n_left += blocks.shape[1]
+        samples = self._suppress(blocks)
+        self._n_left -= len(samples)
+        return samples
 
     def flush(self) -> NDArray[np.float64]:
         """Return the samples that are left, and be ready for another call.
@@ -248,20 +255,28 @@ class ResidualSuppressor:
         Returns:
             Samples, shape (n_left,).
         """
-        n_left = self._n_received - self._n_returned
-        last = np.concatenate([self._suppress(self._analysis.flush()), self._synthesis.flush()])
+        last = self._suppress(np.zeros((len(SIGNALS), FRAME_LENGTH)))[: self._n_left]
         self._start()
-        return last[:n_left]  # the last frame reaches past the end of the signal
+        return last
 
-    def _suppress(self, spectra: NDArray[Any]) -> NDArray[np.float64]:
-        """Take the next frames of the four signals and return the samples that they complete."""
-        if not spectra.shape[-1]:
-            return np.zeros(0)
-        features, self._levels = suppressor_features(spectra, self._levels)
-        gains = np.stack([self._network(frame) for frame in features], axis=1)
-        samples = self._synthesis.push(spread_gains(gains) * spectra[_OUTPUT])
-        self._n_returned += len(samples)
-        return samples
+    def _suppress(self, blocks: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Take the next samples and return those that no later frame touches."""
+        self._pending = np.concatenate([self._pending, blocks], axis=1)
+        n_frames = max(0, (self._pending.shape[1] - FRAME_LENGTH) // HOP_LENGTH + 1)
+        samples = np.empty(n_frames * HOP_LENGTH)
+        # One frame at a time: then nothing can depend on how many there are.
+        for start in range(0, n_frames * HOP_LENGTH, HOP_LENGTH):
+            spectra = scipy.fft.rfft(self._pending[:, start : start + FRAME_LENGTH] * self._window)
+            features, self._levels = suppressor_features(spectra[:, :, None], self._levels)
+            gains = spread_gains(self._network(features[0])[:, None])[:, 0]
+            self._overlap += scipy.fft.irfft(gains * spectra[_OUTPUT], n=FRAME_LENGTH) * self._window
+            samples[start : start + HOP_LENGTH] = self._overlap[:HOP_LENGTH]
+            self._overlap[:HOP_LENGTH] = self._overlap[HOP_LENGTH:]
+            self._overlap[HOP_LENGTH:] = 0.0
+        self._pending = self._pending[:, n_frames * HOP_LENGTH :]
+        n_dropped = min(self._n_to_drop, len(samples))
+        self._n_to_drop -= n_dropped
+        return samples[n_dropped:]
 
 
 def suppress_residual_echo(

@@ -27,6 +27,7 @@ from course_lib.aec.residual import (
     CHECKPOINT_NAME,
     FRAME_LENGTH,
     HOP_LENGTH,
+    WINDOW,
     band_interpolation,
     suppressor_features,
 )
@@ -236,7 +237,7 @@ def prepare_batch(
 
     features, outputs, near_ends = [], [], []
     for call in calls:
-        X = stft(np.asarray(call, dtype=np.float32), "sqrt_hann", frame_length=FRAME_LENGTH, hop_length=HOP_LENGTH)
+        X = stft(np.asarray(call, dtype=np.float32), WINDOW, frame_length=FRAME_LENGTH, hop_length=HOP_LENGTH)
         if rng is not None:
             near_response, far_response = _random_response(rng), _random_response(rng)
             X[_FAR_END] *= far_response
