@@ -48,8 +48,9 @@ _N_SIGNALS: Final = 5
 _FAR_END, _MICROPHONE, _OUTPUT, _ECHO_ESTIMATE, _NEAR_END = range(_N_SIGNALS)
 _SPEECH_RMS: Final = 0.05
 _EXPONENT: Final = 0.3
-# Magnitudes 60 dB below the microphone's are too small to hear, and to shape the loss.
-_MAGNITUDE_FLOOR: Final = 1e-3
+# What is 40 dB below the microphone's level is as good as gone: to press it further would cost speech.
+_MAGNITUDE_FLOOR: Final = 1e-2
+_WEIGHT_OF_LOST_SPEECH: Final = 3.0
 _CROP_S: Final = 3.0
 _BATCH_SIZE: Final = 8
 _EVALUATE_EVERY: Final = 100
@@ -178,12 +179,12 @@ def _rms(x: NDArray[Any]) -> float:
 def suppression_loss(gains: torch.Tensor, output: torch.Tensor, near_end: torch.Tensor) -> torch.Tensor:
     """Compare the suppressor's result with the near-end speech, as hearing would and as energy does.
 
-    Equation: 0.7 ⟨w (Â − A)²⟩ + 0.3 ⟨|Â e^(jφ_E) − A e^(jφ_S)|²⟩ + 0.05 log₁₀(Σ|Ŝ − S|² / (Σ|S|² + 0.01 Σ|E|²) + 10⁻³)
-        with Ŝ = g E, Â = (|Ŝ|² + 10⁻⁶)^0.15, A = (|S|² + 10⁻⁶)^0.15 and w = 2 where Â < A, else 1
+    Equation: 0.7 ⟨w (Â − A)²⟩ + 0.3 ⟨|Â e^(jφ_E) − A e^(jφ_S)|²⟩ + 0.1 log₁₀(Σ|Ŝ − S|² / (Σ|S|² + 0.1 Σ|E|²) + 10⁻²)
+        with Ŝ = g E, Â = (|Ŝ|² + 10⁻⁴)^0.15, A = (|S|² + 10⁻⁴)^0.15 and w = 3 where Â < A, else 1
 
-    The compressed magnitudes make a residual matter that is soft but audible; speech that is lost counts twice as much
-    as echo that stays. The last term minds the loud parts, which signal-to-distortion ratios measure; the output's
-    energy in it keeps it defined where the near end is silent.
+    The compressed magnitudes make a residual matter that is soft but audible; speech that is lost counts three times
+    as much as echo that stays. The last term minds the loud parts, which signal-to-distortion ratios measure; with the
+    output's energy in it, it is defined where the near end is silent.
 
     Args:
         gains: g, shape (n_batch, n_frames, n_bands).
@@ -203,13 +204,13 @@ def suppression_loss(gains: torch.Tensor, output: torch.Tensor, near_end: torch.
     compressed, wanted = (
         (z.real**2 + z.imag**2 + _MAGNITUDE_FLOOR**2) ** (0.5 * _EXPONENT) for z in (estimate, near_end)
     )
-    weights = 1.0 + (compressed < wanted).to(gains.dtype)
+    weights = torch.where(compressed < wanted, _WEIGHT_OF_LOST_SPEECH, 1.0)
     magnitude_loss = (weights * (compressed - wanted) ** 2).mean()
     cosine = torch.cos(torch.angle(output) - torch.angle(near_end))
     complex_loss = (compressed**2 + wanted**2 - 2.0 * compressed * wanted * cosine).mean()
     distortion = _energy(estimate - near_end)
-    ratio = distortion / (_energy(near_end) + 0.01 * _energy(output) + _MAGNITUDE_FLOOR**2)
-    return 0.7 * magnitude_loss + 0.3 * complex_loss + 0.05 * torch.log10(ratio + 1e-3).mean()
+    ratio = distortion / (_energy(near_end) + 0.1 * _energy(output) + _MAGNITUDE_FLOOR**2)
+    return 0.7 * magnitude_loss + 0.3 * complex_loss + 0.1 * torch.log10(ratio + 1e-2).mean()
 
 
 def _energy(z: torch.Tensor) -> torch.Tensor:
