@@ -410,8 +410,8 @@ class _Objective:
         """Divide a gradient by the far end's power at each frequency."""
         raise NotImplementedError
 
-    def loudest_start(self) -> int:
-        """Return where the segment with the loudest far end begins."""
+    def steepest_starts(self) -> list[int]:
+        """Return where the segments begin on which the loss may be steepest, the loudest and the most coloured."""
         raise NotImplementedError
 
 
@@ -440,7 +440,8 @@ class _WaveformObjective(_Objective):
             pad_mode="constant",
             return_complex=True,
         )
-        self.inverse_power = _inverse_power(X.abs().square().mean(dim=-1))
+        self.power = X.abs().square().mean(dim=-1)
+        self.inverse_power = _inverse_power(self.power)
         if self.weights is not None:
             weights = torch.nn.functional.interpolate(
                 self.weights.flatten()[None, None], len(self.inverse_power), mode="linear", align_corners=True
@@ -476,9 +477,11 @@ class _WaveformObjective(_Objective):
         whitened: torch.Tensor = torch.fft.irfft(spectrum, n=self.n_whitening)
         return whitened[: len(gradient)]
 
-    def loudest_start(self) -> int:
-        energies = self.x.square().unfold(0, self.n_history + self.segment_length, self.segment_length).sum(dim=-1)
-        return int(energies.argmax()) * self.segment_length
+    def steepest_starts(self) -> list[int]:
+        segments = self.x.unfold(0, self.n_history + self.segment_length, self.segment_length)
+        power = torch.fft.rfft(segments * torch.hann_window(segments.shape[-1])).abs().square()
+        usual = torch.nn.functional.interpolate(self.power[None, None], power.shape[-1], mode="linear")[0, 0]
+        return _loudest_and_most_coloured(power, usual, self.segment_length)
 
 
 class _STFTObjective(_Objective):
@@ -533,10 +536,10 @@ class _STFTObjective(_Objective):
     def whiten(self, gradient: torch.Tensor) -> torch.Tensor:
         return gradient * self.inverse_power
 
-    def loudest_start(self) -> int:
-        power = self.X.abs().square().sum(dim=0)
-        energies = power.unfold(0, self.n_history + self.segment_frames, self.segment_frames).sum(dim=-1)
-        return int(energies.argmax()) * self.segment_frames
+    def steepest_starts(self) -> list[int]:
+        segments = self.X.abs().square().unfold(1, self.n_history + self.segment_frames, self.segment_frames)
+        power = segments.sum(dim=-1).T
+        return _loudest_and_most_coloured(power, power.mean(dim=0), self.segment_frames)
 
 
 def _descend(
@@ -585,28 +588,38 @@ def _make_optimiser(objective: _Objective, optimiser: Optimiser, learning_rate: 
 
 
 def _largest_curvature(objective: _Objective) -> float:
-    """Return the largest eigenvalue of the whitened Hessian of the loudest segment, 1 if it has none above zero."""
-    start = [objective.loudest_start()]
+    """Return the largest eigenvalue of the whitened Hessian of a steep segment, 1 if it has none above zero."""
+    largest = max(_curvature(objective, start) for start in objective.steepest_starts())
+    return largest if largest > 0.0 else 1.0
+
+
+def _curvature(objective: _Objective, start: int) -> float:
+    """Return the largest eigenvalue of the whitened Hessian of a segment, by power iteration."""
     parameter = objective.parameter
 
     def gradient() -> torch.Tensor:
-        (found,) = torch.autograd.grad(objective.segment_loss(start), parameter)
+        (found,) = torch.autograd.grad(objective.segment_loss([start]), parameter)
         return objective.whiten(found)
 
     at_zero = gradient()
     direction = at_zero
     curvature = 0.0
     for _ in range(_N_POWER_ITERATIONS):
-        length = float(torch.linalg.vector_norm(direction))
-        if length == 0.0:
-            return 1.0
+        length = torch.linalg.vector_norm(direction)
+        if float(length) == 0.0:
+            break
         with torch.no_grad():
             parameter.copy_(direction / length)
         direction = gradient() - at_zero
         curvature = float(torch.linalg.vector_norm(direction))
     with torch.no_grad():
         parameter.zero_()
-    return curvature if curvature > 0.0 else 1.0
+    return curvature
+
+
+def _loudest_and_most_coloured(power: torch.Tensor, usual: torch.Tensor, step: int) -> list[int]:
+    """Return the start of the loudest of segments (n_segments, n_freqs), and of that furthest above usual somewhere."""
+    return [step * int(power.sum(dim=-1).argmax()), step * int((power * _inverse_power(usual)).amax(dim=-1).argmax())]
 
 
 class _Log:
