@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from course_lib._frames import compiled
 from course_lib.beamforming._checks import as_frequencies, as_loading, as_positions
 from course_lib.beamforming._linear_algebra import mean_power
 from course_lib.constants import SPEED_OF_SOUND_M_S
@@ -36,20 +39,23 @@ def spatial_covariance(X: ArrayLike, mask: ArrayLike | None = None, *, loading: 
     channels = as_spectrograms(X, "X")
     loading = as_loading(loading)
     n_channels, n_freqs, n_frames = channels.shape
-    by_frequency = channels.transpose(1, 0, 2).astype(np.complex128, order="C")
     if mask is None:
-        covariance = by_frequency @ by_frequency.conj().swapaxes(1, 2) / n_frames
+        shares = np.full((n_frames, n_freqs), 1 / n_frames)
     else:
         weights = _as_mask(mask, (n_freqs, n_frames))
-        total = weights.sum(axis=1)[:, None]
+        total = weights.sum(axis=1)
         # Weights first become shares: a sum over all frames then needs no division that could be by zero.
-        shares = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
-        covariance = (by_frequency * shares[:, None, :]) @ by_frequency.conj().swapaxes(1, 2)
-    # A product of matrices is Hermitian only but for rounding errors.
-    hermitian: NDArray[np.complex128] = (covariance + covariance.conj().swapaxes(1, 2)) / 2
+        shares = np.ascontiguousarray(weights.T * np.divide(1, total, out=np.zeros_like(total), where=total > 0))
+    # A spectrogram's frames lie one after the other in memory, hence in this order nothing is copied.
+    frames = np.ascontiguousarray(channels.transpose(0, 2, 1))
+    lower = np.zeros((n_channels, n_channels, n_freqs), dtype=np.complex128)
+    _add_outer_products(frames, shares, lower)
+    below = np.ascontiguousarray(lower.transpose(2, 0, 1))
+    covariance = below + np.tril(below, -1).conj().swapaxes(1, 2)
+    np.einsum("kcc->kc", covariance).imag[...] = 0.0
     if loading > 0:
-        hermitian += loading * mean_power(hermitian)[:, None, None] * np.eye(n_channels)
-    return hermitian
+        covariance += loading * mean_power(covariance)[:, None, None] * np.eye(n_channels)
+    return covariance
 
 
 def diffuse_coherence(positions_m: ArrayLike, frequencies_hz: ArrayLike) -> NDArray[np.float64]:
@@ -91,3 +97,21 @@ def _as_mask(value: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
     if weights.min() < 0:
         raise ValueError(f"mask: the smallest value is {weights.min():.3g}, expected none below 0.")
     return weights
+
+
+@compiled
+def _add_outer_products(frames: NDArray[Any], weights: NDArray[np.float64], sums: NDArray[np.complex128]) -> None:
+    """Add Σ_m M X_c X_d* of all d ≤ c to ``sums`` (n_channels, n_channels, n_freqs).
+
+    ``frames`` are (n_channels, n_frames, n_freqs), ``weights`` (n_frames, n_freqs).
+    """
+    n_channels, n_frames, n_freqs = frames.shape
+    for m in range(n_frames):
+        weight = weights[m]
+        for c in range(n_channels):
+            x = frames[c, m]
+            for d in range(c + 1):
+                y = frames[d, m]
+                total = sums[c, d]
+                for k in range(n_freqs):
+                    total[k] += weight[k] * (x[k] * np.conj(y[k]))

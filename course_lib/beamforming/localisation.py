@@ -18,13 +18,14 @@ from course_lib.beamforming._checks import (
     require_fit,
 )
 from course_lib.beamforming._linear_algebra import mean_power
+from course_lib.beamforming._phases import phases
 from course_lib.beamforming.covariance import spatial_covariance
 from course_lib.beamforming.steering import steering_vector
 from course_lib.validation import as_positive_integer, as_signal, as_spectrograms, describe
 
 # What is this much weaker than the strongest (−120 dB) holds rounding errors, which have a phase as well.
 _SILENT: Final = 1e-6
-_NEWTON_STEPS: Final = 3
+_NEWTON_STEPS: Final = 2
 # A steering vector closer than this to the sources' subspace counts as lying in it.
 _NEAREST: Final = 1e-12
 
@@ -87,22 +88,27 @@ def gcc_phat(
         n_lags = min(longest, math.ceil(max_delay_s * rate))
     # Circular correlation is linear for lags up to n_lags once so many zeros follow the longer channel.
     n_fft = scipy.fft.next_fast_len(longest + 1 + n_lags, real=True)
-    spectra = [scipy.fft.rfft(x / (np.abs(x).max() or 1.0), n_fft) for x in (first, second)]
+    padded = np.zeros((2, n_fft))
+    for row, x in zip(padded, (first, second), strict=True):
+        # Peaks go first, so that no product over- or underflows.
+        np.divide(x, np.abs(x).max() or 1.0, out=row[: x.size])
+    spectra = scipy.fft.rfft(padded)
     cross = spectra[1] * spectra[0].conj()
-    omega = 2 * np.pi / n_fft * np.arange(len(cross))
+    cycles = np.arange(len(cross)) / n_fft
     phase = _whitened(cross, 1.0, _SILENT**2)
-    phase[~_in_range(omega * rate / (2 * np.pi), frequency_range_hz)] = 0
+    phase[~_in_range(cycles * rate, frequency_range_hz)] = 0
     # The DFT has each frequency between 0 and the highest twice.
-    if n_fft % 2 == 0:
-        n_heard = 2 * np.count_nonzero(phase) - np.count_nonzero(phase[[0, -1]])
-    else:
-        n_heard = 2 * np.count_nonzero(phase) - np.count_nonzero(phase[:1])
+    once = phase[[0, -1]] if n_fft % 2 == 0 else phase[:1]
+    n_heard = 2 * np.count_nonzero(phase) - np.count_nonzero(once)
     lags = np.arange(-n_lags, n_lags + 1)
     if n_heard == 0:
         return GCC(np.zeros(len(lags)), lags / rate, 0.0)
     correlation = scipy.fft.irfft(phase, n_fft)[lags] * (n_fft / n_heard)
-    peak = int(lags[np.argmax(correlation)])
-    return GCC(correlation, lags / rate, _refined(phase, omega, peak) / rate)
+    i = int(np.argmax(correlation))
+    start = float(lags[i])
+    if 0 < i < len(lags) - 1:
+        start += _parabola_top(*correlation[i - 1 : i + 2])
+    return GCC(correlation, lags / rate, _refined(phase, cycles, start) / rate)
 
 
 def srp_phat(
@@ -148,7 +154,7 @@ def srp_phat(
     frequencies, used = _used_frequencies(channels.shape[:2], positions_m, frequencies_hz, frequency_range_hz)
     if as_weight(whitening, "whitening") > 1:
         raise ValueError(f"whitening: got {whitening!r}, expected 0 (none) to 1 (phases only).")
-    covariance = spatial_covariance(_whitened(channels[:, used], whitening))
+    covariance = spatial_covariance(_whitened(channels, whitening))[used]
     d = steering_vector(positions_m, frequencies[used], azimuths_deg, elevation_deg)
     all_in_phase = d.shape[-1] ** 2 * mean_power(covariance).mean()
     power = _steered_power(d, covariance) / (all_in_phase or 1.0)
@@ -194,15 +200,16 @@ def music(
     """
     n_freqs, n_channels = len(as_frequencies(frequencies_hz)), len(as_positions(positions_m))
     is_covariance = np.shape(X) == (n_freqs, n_channels, n_channels)
-    given = as_covariance(X, "X") if is_covariance else as_spectrograms(X, "X").transpose(1, 0, 2)
-    frequencies, used = _used_frequencies(given.shape[1::-1], positions_m, frequencies_hz, frequency_range_hz)
+    given = as_covariance(X, "X") if is_covariance else as_spectrograms(X, "X")
+    shape = given.shape[1::-1] if is_covariance else given.shape[:2]
+    frequencies, used = _used_frequencies(shape, positions_m, frequencies_hz, frequency_range_hz)
     n_wanted = as_positive_integer(n_sources, "n_sources")
     if n_wanted >= n_channels:
         raise ValueError(
             f"n_sources: got {n_wanted}, expected fewer than the {n_channels} microphones: "
             "MUSIC needs a direction that holds noise only."
         )
-    selected = given[used] if is_covariance else spatial_covariance(given[used].transpose(1, 0, 2))
+    selected = (given if is_covariance else spatial_covariance(given))[used]
     d = steering_vector(positions_m, frequencies[used], azimuths_deg, elevation_deg)
     values, vectors = np.linalg.eigh(selected)
     loud, rest = values[:, -n_wanted:].mean(axis=1), values[:, :-n_wanted].mean(axis=1)
@@ -261,9 +268,7 @@ def find_directions(
     peaks = np.flatnonzero((left < P) & (right <= P))
     found: list[float] = []
     for i in peaks[np.argsort(-P[peaks], kind="stable")]:
-        bend = left[i] - 2 * P[i] + right[i]
-        offset = (left[i] - right[i]) / (2 * bend) if np.isfinite(bend) and bend < 0 else 0.0
-        angle = grid[i] + step * offset
+        angle = grid[i] + step * _parabola_top(left[i], P[i], right[i])
         # A peak less than the separation away from a higher one is the foot of that one's, or its ripple.
         if all(abs((angle - other + 180) % 360 - 180) >= separation for other in found):
             found.append(angle)
@@ -276,9 +281,11 @@ def _whitened(X: NDArray[Any], exponent: float, floor: float = _SILENT) -> NDArr
     """Divide every value by a power of its magnitude; one below the floor, relative to the largest, becomes zero."""
     magnitude = np.abs(X)
     largest = magnitude.max() or 1.0
-    heard = magnitude > floor * largest
-    divisor = magnitude if exponent == 1 else largest * (magnitude / largest) ** exponent
-    whitened: NDArray[Any] = np.divide(X, divisor, out=np.zeros_like(X), where=heard)
+    gain = np.zeros_like(magnitude)
+    np.divide(1, magnitude, out=gain, where=magnitude > floor * largest)
+    if exponent != 1:
+        gain = (gain * largest) ** exponent
+    whitened: NDArray[Any] = X * gain
     return whitened
 
 
@@ -321,13 +328,23 @@ def _steered_power(d: NDArray[np.complex128], covariance: NDArray[np.complex128]
     return power
 
 
-def _refined(phase: NDArray[np.complex128], omega: NDArray[np.float64], peak: int) -> float:
-    """Move from the largest whole sample to the maximum of r(τ) = Σ Re P e^(jωτ), at most a sample away."""
-    delay = float(peak)
+def _parabola_top(left: float, middle: float, right: float) -> float:
+    """Return where the parabola through three neighbours is highest, in steps from the middle, which is a peak."""
+    bend = left - 2 * middle + right
+    return float((left - right) / (2 * bend)) if np.isfinite(bend) and bend < 0 else 0.0
+
+
+def _refined(phase: NDArray[np.complex128], cycles: NDArray[np.float64], start: float) -> float:
+    """Climb to the maximum of r(τ) = Σ Re P e^(j2πτc) by Newton's method, at most a sample away.
+
+    P and c, the frequencies in cycles a sample, have the shape (n_freqs,).
+    """
+    delay = start
+    slopes = cycles * phase
     for _ in range(_NEWTON_STEPS):
-        terms = phase * np.exp(1j * omega * delay)
-        slope, bend = -np.sum(omega * terms.imag), -np.sum(omega**2 * terms.real)
+        terms = slopes * phases(cycles, np.array([-delay]))[:, 0]
+        slope, bend = -terms.imag.sum(), -2 * np.pi * (cycles * terms.real).sum()
         if bend >= 0:
             break
-        delay = float(np.clip(delay - slope / bend, peak - 1, peak + 1))
+        delay = float(np.clip(delay - slope / bend, start - 1, start + 1))
     return delay

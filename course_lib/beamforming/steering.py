@@ -6,12 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from course_lib.beamforming._checks import as_frequencies, as_positions
+from course_lib.beamforming._phases import phases
 from course_lib.beamforming.geometry import direction
 from course_lib.constants import SPEED_OF_SOUND_M_S
 from course_lib.validation import as_signal, describe
-
-# Frequencies that stand this evenly, relative to the highest, get their phases by multiplication.
-_EVEN = 1e-12
 
 
 def far_field_delays(
@@ -61,7 +59,7 @@ def steering_vector(
     Lesson: 04 §2
     """
     delays = far_field_delays(positions_m, azimuth_deg, elevation_deg)
-    return _phases(as_frequencies(frequencies_hz), delays)
+    return phases(as_frequencies(frequencies_hz), delays)
 
 
 def near_field_steering_vector(
@@ -97,22 +95,5 @@ def near_field_steering_vector(
             "Move it away from the array."
         )
     delays = (to_microphones - to_origin) / SPEED_OF_SOUND_M_S
-    vectors: NDArray[np.complex128] = (to_origin / to_microphones)[..., None, :] * _phases(frequencies, delays)
+    vectors: NDArray[np.complex128] = (to_origin / to_microphones)[..., None, :] * phases(frequencies, delays)
     return vectors
-
-
-def _phases(frequencies: NDArray[np.float64], delays_s: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """Return e^(−j2πfτ) for frequencies (n_freqs,) and delays (..., n), shape (..., n_freqs, n)."""
-    n_freqs = len(frequencies)
-    step = (frequencies[-1] - frequencies[0]) / max(1, n_freqs - 1)
-    evenly = frequencies[0] + step * np.arange(n_freqs)
-    n_fine = int(np.ceil(np.sqrt(n_freqs)))
-    turns = -2j * np.pi * delays_s[..., None, :]
-    if n_freqs < 16 or np.abs(frequencies - evenly).max() > _EVEN * frequencies.max():
-        return np.asarray(np.exp(turns * frequencies[:, None]))
-    # An exponential costs as much as a dozen products: e^(x(f₀ + (a + bA)Δ)) = e^(xΔa) · e^(x(f₀ + bAΔ)).
-    fine = np.exp(turns * (step * np.arange(n_fine))[:, None])
-    coarse = np.exp(turns * evenly[::n_fine, None])
-    products = coarse[..., :, None, :] * fine[..., None, :, :]
-    result: NDArray[np.complex128] = products.reshape(*delays_s.shape[:-1], -1, delays_s.shape[-1])[..., :n_freqs, :]
-    return result
