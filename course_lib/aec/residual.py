@@ -6,14 +6,12 @@ of each frame, on the canceller's output, can take most of it and leave the near
 
 Conventions. x far end, y microphone, ŷ echo estimate, e = y − ŷ the canceller's output; in this order, aligned as
 the canceller sees them. Frames of 32 ms every 16 ms, at 16 kHz, with a square-root Hann window in analysis and
-synthesis. Bands are one bin wide up to about 1 kHz and of constant relative width above. How loud the signals are has
-no influence: levels count relative to the recent peaks of the microphone, and of the far end for the far end's own.
+synthesis. How loud the signals are has no influence.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 import zipfile
 from importlib import resources
 from pathlib import Path
@@ -24,139 +22,20 @@ import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from course_lib.aec._frame_network import LAYERS, FrameNetwork
-from course_lib.constants import SAMPLE_RATE_HZ
+from course_lib.aec._suppressor_features import (
+    FRAME_LENGTH,
+    HOP_LENGTH,
+    OUTPUT,
+    SIGNALS,
+    WINDOW,
+    spread_gains,
+    suppressor_features,
+)
 from course_lib.stft import make_window
 from course_lib.validation import as_signal
 
-FRAME_LENGTH: Final = 512
-"""Samples of a frame of the suppressor."""
-
-HOP_LENGTH: Final = 256
-"""Samples from frame to frame."""
-
-N_FREQS: Final = FRAME_LENGTH // 2 + 1
-N_BANDS: Final = 96
-SIGNALS: Final = ("far_end", "microphone", "output", "echo_estimate")
-"""The signals whose levels are the network's features, in their order."""
-
 CHECKPOINT_NAME: Final = "residual_echo_suppressor.npz"
 """File of the shipped parameters, beside this module."""
-
-WINDOW: Final = "sqrt_hann"
-"""Of analysis and of synthesis: its square adds up to 1 at this hop."""
-
-# How fast the reference level of the features falls after a peak.
-_RELEASE_DB_PER_S: Final = 3.0
-_RELEASE: Final = 10.0 ** (-_RELEASE_DB_PER_S / 10.0 * HOP_LENGTH / SAMPLE_RATE_HZ)
-# Powers relative to the reference level, as logarithms to base 10, are kept in a range and brought to about −1 … 1.
-_SMALLEST_POWER: Final = 1e-7
-_LARGEST_POWER: Final = 1e3
-_CENTRE: Final = -2.0
-_HALF_RANGE: Final = 2.5
-_FAR_END, _MICROPHONE, _OUTPUT, _ECHO_ESTIMATE = range(4)
-
-
-@functools.cache
-def band_interpolation() -> NDArray[np.float64]:
-    """Return the weights that spread gains of bands over the bins of a spectrum.
-
-    Equation: B[k,b] = max(0, 1 − |p(k) − b|), p(k) = k up to k₀ and k₀ (1 + log(k/k₀)) above
-
-    The weights of a bin add up to 1. k₀, about 1 kHz, is such that the last bin is the centre of the last band.
-
-    Returns:
-        B, shape (n_freqs, n_bands), read-only.
-    Cost: O(n_freqs·n_bands), once.
-    Reference: bands of constant relative width above about 1 kHz follow hearing: B. R. Glasberg and B. C. J. Moore,
-        "Derivation of auditory filter shapes from notched-noise data", Hearing Research 47, 1990.
-    Lesson: 05 §9
-    """
-    low, high = 1.0, N_BANDS - 1.0
-    for _ in range(60):  # p at the last bin grows with k₀
-        knee = 0.5 * (low + high)
-        if knee * (1.0 + math.log((N_FREQS - 1) / knee)) < N_BANDS - 1:
-            low = knee
-        else:
-            high = knee
-    bins = np.arange(N_FREQS, dtype=np.float64)
-    places = np.where(bins <= knee, bins, knee * (1.0 + np.log(np.maximum(bins, knee) / knee)))
-    weights = np.maximum(0.0, 1.0 - np.abs(places[:, None] - np.arange(N_BANDS)))
-    weights /= weights.sum(axis=1, keepdims=True)
-    weights.flags.writeable = False
-    return weights
-
-
-def spread_gains(gains: ArrayLike) -> NDArray[np.float64]:
-    """Spread gains of bands over the bins of a spectrum.
-
-    Equation: G[k,m] = Σ_b B[k,b] g[b,m], with B of :func:`band_interpolation`
-
-    Args:
-        gains: g, shape (n_bands, n_frames).
-    Returns:
-        G, shape (n_freqs, n_frames).
-    Cost: O(n_freqs·n_frames).
-    Reference: J.-M. Valin, MMSP 2018, see :func:`suppressor_features`.
-    Lesson: 05 §9
-    """
-    # A bin lies between two bands, and adding just these two does not depend on the number of frames as BLAS may.
-    weights, lower = band_interpolation(), _lower_bands()
-    g = np.asarray(gains, dtype=np.float64)
-    bins = np.arange(N_FREQS)
-    spread: NDArray[np.float64] = weights[bins, lower, None] * g[lower] + weights[bins, lower + 1, None] * g[lower + 1]
-    return spread
-
-
-@functools.cache
-def _lower_bands() -> NDArray[np.int64]:
-    """Return for each bin the band below it, or the last but one."""
-    below = np.argmax(band_interpolation() > 0.0, axis=1)
-    lower: NDArray[np.int64] = np.minimum(below, N_BANDS - 2)
-    return lower
-
-
-@functools.cache
-def _band_means() -> NDArray[np.float64]:
-    """Return the weights that average the powers of bins over bands, shape (n_freqs, n_bands)."""
-    weights = band_interpolation()
-    means: NDArray[np.float64] = weights / weights.sum(axis=0)
-    return means
-
-
-def suppressor_features(
-    spectra: ArrayLike, levels: tuple[float, float] = (0.0, 0.0)
-) -> tuple[NDArray[np.float32], tuple[float, float]]:
-    """Turn the spectra of the four signals into the levels that the network is given.
-
-    Equation: f[m,i,b] = (log₁₀ clip(Σ_k B̄[b,k] |X_i[k,m]|² / L_i[m]) + 2) / 2.5, L[m] = max(P[m], ρ L[m − 1])
-
-    P[m] is the mean power of the microphone's frame, for the far end of its own; ρ lets the reference fall by 3 dB/s.
-    Powers are kept between −70 and 30 dB of it. Silence gives the lowest value.
-
-    Args:
-        spectra: STFTs of far end, microphone, output and echo estimate, shape (4, n_freqs, n_frames).
-        levels: L after the frame before, of the far end and of the microphone.
-    Returns:
-        Features, shape (n_frames, 4, n_bands), and L after the last frame.
-    Cost: O(n_freqs·n_bands) a frame.
-    Reference: log-compressed band powers as in J.-M. Valin, "A hybrid DSP/deep learning approach to real-time full-band
-        speech enhancement", MMSP 2018.
-    Lesson: 05 §9
-    """
-    X = np.asarray(spectra).transpose(2, 0, 1)
-    power = np.ascontiguousarray(X.real**2 + X.imag**2, dtype=np.float64)
-    references = np.empty((len(power), len(SIGNALS), 1))
-    far_level, near_level = levels
-    means = power[:, [_FAR_END, _MICROPHONE]].mean(axis=2).tolist()
-    for m, (far_power, near_power) in enumerate(means):
-        far_level = max(far_power, _RELEASE * far_level)
-        near_level = max(near_power, _RELEASE * near_level)
-        references[m] = near_level
-        references[m, _FAR_END] = far_level
-    in_bands = power @ _band_means()
-    relative = np.divide(in_bands, references, out=np.zeros_like(in_bands), where=references > 0.0)
-    relative = np.log10(np.clip(relative, _SMALLEST_POWER, _LARGEST_POWER))
-    return ((relative - _CENTRE) / _HALF_RANGE).astype(np.float32), (far_level, near_level)
 
 
 def load_parameters(checkpoint: str | Path | None = None) -> dict[str, NDArray[np.float32]]:
@@ -269,7 +148,7 @@ class ResidualSuppressor:
             spectra = scipy.fft.rfft(self._pending[:, start : start + FRAME_LENGTH] * self._window)
             features, self._levels = suppressor_features(spectra[:, :, None], self._levels)
             gains = spread_gains(self._network(features[0])[:, None])[:, 0]
-            self._overlap += scipy.fft.irfft(gains * spectra[_OUTPUT], n=FRAME_LENGTH) * self._window
+            self._overlap += scipy.fft.irfft(gains * spectra[OUTPUT], n=FRAME_LENGTH) * self._window
             samples[start : start + HOP_LENGTH] = self._overlap[:HOP_LENGTH]
             self._overlap[:HOP_LENGTH] = self._overlap[HOP_LENGTH:]
             self._overlap[HOP_LENGTH:] = 0.0

@@ -23,14 +23,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from course_lib import data
-from course_lib.aec.residual import (
-    CHECKPOINT_NAME,
+from course_lib.aec._suppressor_features import (
     FRAME_LENGTH,
     HOP_LENGTH,
     WINDOW,
     band_interpolation,
     suppressor_features,
 )
+from course_lib.aec.residual import CHECKPOINT_NAME
 from course_lib.constants import SAMPLE_RATE_HZ
 from course_lib.scenes import EchoRoom, draw_echo_room, echo_scene
 from course_lib.stft import stft
@@ -66,10 +66,8 @@ Report = Callable[[int, float, float | None], None]
 # --- calls -------------------------------------------------------------------------------------------------------
 
 
-def draw_rooms(n_rooms: int, rng: np.random.Generator) -> list[EchoRoom]:
+def _draw_rooms(n_rooms: int, rng: np.random.Generator) -> list[EchoRoom]:
     """Draw rooms with two places of the loudspeaker each.
-
-    Equation: y = h_p ∗ x + h_s ∗ s, RT60 uniform from 0.15 to 0.5 s
 
     Args:
         n_rooms: how many.
@@ -78,9 +76,6 @@ def draw_rooms(n_rooms: int, rng: np.random.Generator) -> list[EchoRoom]:
         The rooms.
     Raises:
         RoomSimulationError: if pyroomacoustics is missing.
-    Cost: about a second a room.
-    Reference: Allen & Berkley, "Image method for efficiently simulating small-room acoustics", JASA 65(4), 1979.
-    Lesson: 05 §9
     """
     return [draw_echo_room(rng.uniform(0.15, 0.5), rng, n_paths=2) for _ in range(n_rooms)]
 
@@ -104,6 +99,8 @@ def draw_call(
     Returns:
         Far end, microphone, the canceller's output, its echo estimate and the near-end speech to keep, shape
         (5, n_samples).
+    Raises:
+        ValueError: if there are fewer than two voices.
     Cost: that of the canceller.
     Reference: Hänsler & Schmidt, Acoustic Echo and Noise Control, Wiley, 2004, ch. 3.
     Lesson: 05 §9
@@ -192,6 +189,8 @@ def suppression_loss(gains: torch.Tensor, output: torch.Tensor, near_end: torch.
         near_end: S, complex, shape (n_batch, n_frames, n_freqs).
     Returns:
         One number.
+    Raises:
+        RuntimeError: if the shapes do not agree.
     Cost: O(n_frames·n_freqs).
     Reference: S. Braun and I. Tashev, "A consolidated view of loss functions for supervised deep learning-based speech
         enhancement", TSP 2021.
@@ -230,6 +229,8 @@ def prepare_batch(
             given.
     Returns:
         Features (n_batch, n_frames, 4, n_bands), and the spectra of output and near end (n_batch, n_frames, n_freqs).
+    Raises:
+        ValueError: if the calls are of different lengths.
     Cost: O(n_samples·log K).
     Reference: see :func:`course_lib.aec.residual.suppressor_features`.
     Lesson: 05 §9
@@ -288,10 +289,8 @@ class TrainingRun:
         return bool(len(self.validation_steps)) and int(self.validation_steps[-1]) == len(self.losses)
 
 
-def copy_parameters(network: torch.nn.Module) -> dict[str, NDArray[np.float32]]:
+def _copy_parameters(network: torch.nn.Module) -> dict[str, NDArray[np.float32]]:
     """Copy a network's parameters, so that further training leaves the copy as it is.
-
-    Equation: p' = p
 
     ``state_dict()`` alone returns the very memory that the optimiser goes on changing: the best snapshot would turn
     into the last.
@@ -300,26 +299,18 @@ def copy_parameters(network: torch.nn.Module) -> dict[str, NDArray[np.float32]]:
         network: any module.
     Returns:
         Arrays by name, in memory of their own.
-    Cost: O(n_parameters).
-    Reference: torch.nn.Module.state_dict, "a shallow copy".
-    Lesson: 05 §6
     """
     return {name: values.detach().cpu().numpy().copy() for name, values in network.state_dict().items()}
 
 
-def validation_loss(network: ResidualEchoSuppressor, calls: Sequence[ArrayLike]) -> float:
+def _validation_loss(network: ResidualEchoSuppressor, calls: Sequence[ArrayLike]) -> float:
     """Return the mean loss over whole calls.
-
-    Equation: that of :func:`suppression_loss`
 
     Args:
         network: it stays as it is.
         calls: arrays as of :func:`draw_call`.
     Returns:
         The mean.
-    Cost: one forward pass.
-    Reference: see :func:`suppression_loss`.
-    Lesson: 05 §9
     """
     import torch
 
@@ -349,8 +340,8 @@ def fit(
 
     Args:
         network: trained in place; holds the last parameters afterwards, not the best.
-        calls: to train on.
-        validation_calls: to choose by.
+        calls: to train on, as of :func:`draw_call`, each of shape (5, n_samples).
+        validation_calls: to choose by, each of shape (5, n_samples).
         n_steps: updates in all, which fixes how the step size falls.
         seed: of the batches; batch i depends on it and i only.
         learning_rate: largest step size.
@@ -375,7 +366,7 @@ def fit(
     optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-3)
     losses: list[float] = []
     validations: list[tuple[int, float]] = []
-    best = copy_parameters(network)
+    best = _copy_parameters(network)
     if state_file is not None and state_file.exists():
         state = torch.load(state_file, weights_only=True)
         if state["n_steps"] != n_steps or state["seed"] != seed:
@@ -402,9 +393,9 @@ def fit(
         losses.append(float(loss.detach()))
         tried = None
         if len(losses) % _EVALUATE_EVERY == 0 or len(losses) == n_steps:
-            tried = validation_loss(network, validation_calls)
+            tried = _validation_loss(network, validation_calls)
             if not validations or tried < min(loss for _, loss in validations):
-                best = copy_parameters(network)
+                best = _copy_parameters(network)
             validations.append((len(losses), tried))
             if state_file is not None:
                 _save_state(state_file, network, optimiser, n_steps, seed, losses, validations, best)
@@ -461,18 +452,13 @@ def _save_state(
     unfinished.replace(state_file)
 
 
-def new_network(seed: int) -> ResidualEchoSuppressor:
+def _new_network(seed: int) -> ResidualEchoSuppressor:
     """Return an untrained network whose weights depend on the seed only.
-
-    Equation: that of :class:`course_lib.models.residual_echo_suppressor.ResidualEchoSuppressor`
 
     Args:
         seed: of the weights.
     Returns:
         The network; PyTorch's own generator is left as it was.
-    Cost: O(n_parameters).
-    Reference: see the class.
-    Lesson: 05 §9
     """
     import torch
 
@@ -490,7 +476,7 @@ console = Console()
 
 
 @app.command(help=__doc__)
-def main(
+def _main(
     folder: Annotated[Path, typer.Option(help="Where calls, rooms and the state of the training are kept.")] = Path(
         "build/residual_echo"
     ),
@@ -545,7 +531,7 @@ def main(
             if tried is not None:
                 bars.console.print(f"step {step}: loss {loss:.4f}, validation {tried:.4f}")
 
-        network = new_network(seed)
+        network = _new_network(seed)
         run = fit(
             network,
             calls,
@@ -566,7 +552,7 @@ def main(
 def _kept_rooms(file: Path, n_rooms: int, rng: np.random.Generator) -> list[EchoRoom]:
     """Return the rooms kept in a file, drawn and kept first if there is none."""
     if not file.exists():
-        drawn = draw_rooms(n_rooms, rng)
+        drawn = _draw_rooms(n_rooms, rng)
         arrays = {f"echo_paths_{i}": room.echo_paths for i, room in enumerate(drawn)}
         arrays |= {f"near_end_path_{i}": room.near_end_path for i, room in enumerate(drawn)}
         np.savez(file, **arrays)  # type: ignore[arg-type]

@@ -13,16 +13,14 @@ from typer.testing import CliRunner
 from course_lib import data
 from course_lib.aec import residual
 from course_lib.aec._frame_network import LAYERS, FrameNetwork
-from course_lib.aec.residual import (
+from course_lib.aec._suppressor_features import (
     N_BANDS,
     N_FREQS,
-    ResidualSuppressor,
     band_interpolation,
-    load_parameters,
     spread_gains,
-    suppress_residual_echo,
     suppressor_features,
 )
+from course_lib.aec.residual import ResidualSuppressor, load_parameters, suppress_residual_echo
 from course_lib.metrics import si_sdr
 from course_lib.models.residual_echo_suppressor import ResidualEchoSuppressor
 from course_lib.scenes import draw_echo_room, echo_scene
@@ -77,7 +75,7 @@ def test_the_network_is_as_small_as_its_docstring_says():
 
 
 def test_frames_one_by_one_give_what_all_at_once_give():
-    network = training.new_network(1)
+    network = training._new_network(1)
     features = torch.randn(2, 30, 4, N_BANDS, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         together, _ = network(features)
@@ -92,7 +90,7 @@ def test_frames_one_by_one_give_what_all_at_once_give():
 
 
 def test_the_network_does_not_look_ahead():
-    network = training.new_network(2)
+    network = training._new_network(2)
     features = torch.randn(1, 20, 4, N_BANDS, generator=torch.Generator().manual_seed(0))
     changed = features.clone()
     changed[:, 12:] = 1.0
@@ -104,14 +102,14 @@ def test_the_network_does_not_look_ahead():
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_twin_in_numpy_computes_the_same(seed):
-    network = training.new_network(seed)
+    network = training._new_network(seed)
     with torch.no_grad():
         for values in network.parameters():
             values *= 3.0  # so that the gates leave their linear range
     features = torch.randn(1, 60, 4, N_BANDS, generator=torch.Generator().manual_seed(seed))
     with torch.inference_mode():
         expected = network(features)[0][0].numpy()
-    twin = FrameNetwork(training.copy_parameters(network))
+    twin = FrameNetwork(training._copy_parameters(network))
     actual = np.stack([twin(frame) for frame in features[0].numpy()])
     assert expected.std() > 0.05
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
@@ -346,9 +344,9 @@ def test_the_loss_follows_its_definition():
 
 
 def test_a_few_steps_lower_the_loss():
-    network = training.new_network(0)
+    network = training._new_network(0)
     calls, others = some_calls(4), some_calls(2, seed=1)
-    before = training.validation_loss(network, others)
+    before = training._validation_loss(network, others)
     run = training.fit(network, calls, others, n_steps=16)
     assert run.is_complete
     assert run.losses.shape == (16,)
@@ -357,8 +355,8 @@ def test_a_few_steps_lower_the_loss():
 
 
 def test_the_copy_of_the_parameters_stays_when_training_goes_on():
-    network = training.new_network(0)
-    copied = training.copy_parameters(network)
+    network = training._new_network(0)
+    copied = training._copy_parameters(network)
     kept = {name: values.copy() for name, values in copied.items()}
     training.fit(network, some_calls(2), some_calls(1, seed=1), n_steps=2)
     for name, values in copied.items():
@@ -372,12 +370,12 @@ def test_the_best_parameters_are_those_of_the_least_validation_loss(monkeypatch)
     scripted = iter([0.9, 0.8, 0.1, 0.5])
 
     def try_out(network, calls):
-        seen.append(training.copy_parameters(network))
+        seen.append(training._copy_parameters(network))
         return next(scripted)
 
     monkeypatch.setattr(training, "_EVALUATE_EVERY", 1)
-    monkeypatch.setattr(training, "validation_loss", try_out)
-    run = training.fit(training.new_network(0), some_calls(2), some_calls(1), n_steps=4)
+    monkeypatch.setattr(training, "_validation_loss", try_out)
+    run = training.fit(training._new_network(0), some_calls(2), some_calls(1), n_steps=4)
     for name, values in run.best_parameters.items():
         np.testing.assert_array_equal(values, seen[2][name])
     assert any(not np.array_equal(seen[3][name], seen[2][name]) for name in seen[2])
@@ -386,7 +384,7 @@ def test_the_best_parameters_are_those_of_the_least_validation_loss(monkeypatch)
 def test_a_stopped_run_goes_on_where_it_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "_EVALUATE_EVERY", 2)
     calls, others = some_calls(3), some_calls(1, seed=1)
-    in_one_go = training.fit(training.new_network(0), calls, others, n_steps=4)
+    in_one_go = training.fit(training._new_network(0), calls, others, n_steps=4)
 
     class Stopped(Exception):
         pass
@@ -397,24 +395,24 @@ def test_a_stopped_run_goes_on_where_it_stopped(tmp_path, monkeypatch):
 
     state_file = tmp_path / "state.pt"
     with pytest.raises(Stopped):
-        training.fit(training.new_network(0), calls, others, n_steps=4, state_file=state_file, report=stop_after_three)
-    resumed = training.fit(training.new_network(5), calls, others, n_steps=4, state_file=state_file)
+        training.fit(training._new_network(0), calls, others, n_steps=4, state_file=state_file, report=stop_after_three)
+    resumed = training.fit(training._new_network(5), calls, others, n_steps=4, state_file=state_file)
     np.testing.assert_array_equal(resumed.losses, in_one_go.losses)
     np.testing.assert_array_equal(resumed.validation_losses, in_one_go.validation_losses)
     for name, values in resumed.best_parameters.items():
         np.testing.assert_array_equal(values, in_one_go.best_parameters[name])
     with pytest.raises(ValueError, match=r"of a run of 4 steps with seed 0, not of 9 with 0"):
-        training.fit(training.new_network(0), calls, others, n_steps=9, state_file=state_file)
+        training.fit(training._new_network(0), calls, others, n_steps=9, state_file=state_file)
 
 
 def test_the_time_limit_stops_a_run():
-    run = training.fit(training.new_network(0), some_calls(2), some_calls(1), n_steps=50, minutes=0.0)
+    run = training.fit(training._new_network(0), some_calls(2), some_calls(1), n_steps=50, minutes=0.0)
     assert not run.is_complete
     assert run.losses.shape == (0,)
 
 
 def test_a_call_is_drawn_by_its_generator_alone():
-    rooms = training.draw_rooms(1, np.random.default_rng(0))
+    rooms = training._draw_rooms(1, np.random.default_rng(0))
     first, second = (
         training.draw_call(("f2", "m2"), rooms, np.random.default_rng(3), duration_s=2.0) for _ in range(2)
     )
