@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from course_lib._frames import compiled
 from course_lib.beamforming._checks import (
     as_covariance,
     as_vectors,
@@ -46,12 +47,22 @@ def apply_beamformer(w: ArrayLike, X: ArrayLike) -> NDArray[Any]:
     """
     weights, channels = as_vectors(w, "w"), as_spectrograms(X, "X")
     require_fit(weights.shape, (channels.shape[1], channels.shape[0]), "w", f"X of shape {channels.shape}")
-    conjugate = weights.conj().astype(channels.dtype).T[:, :, None]
-    # Channel by channel, for a spectrogram's frames lie one after the other in memory, and so shall those of Y.
-    Y: NDArray[Any] = conjugate[0] * channels[0]
-    for weight, channel in zip(conjugate[1:], channels[1:], strict=True):
-        Y += weight * channel
-    return Y
+    # A spectrogram's frames lie one after the other in memory, and so shall those of Y.
+    frames = np.ascontiguousarray(channels.transpose(0, 2, 1))
+    Y = np.zeros(frames.shape[1:], dtype=channels.dtype)
+    _add_weighted(frames, np.ascontiguousarray(weights.T.conj().astype(channels.dtype)), Y)
+    return Y.T
+
+
+@compiled
+def _add_weighted(frames: NDArray[Any], weights: NDArray[Any], Y: NDArray[Any]) -> None:
+    """Add Σ_c w_c X_c to ``Y`` (n_frames, n_freqs); frames (n_channels, n_frames, n_freqs), w (n_channels, n_freqs)."""
+    for m in range(frames.shape[1]):
+        y = Y[m]
+        for c in range(frames.shape[0]):
+            x, w = frames[c, m], weights[c]
+            for k in range(y.shape[0]):
+                y[k] += w[k] * x[k]
 
 
 def delay_and_sum(steering_vector: ArrayLike) -> NDArray[np.complex128]:
