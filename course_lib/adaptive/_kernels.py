@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from course_lib._compiling import OPTIONS, Function, compiled
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 # A filter that diverges stops learning here, far below where numbers overflow.
 LARGEST_ERROR = 1e100
@@ -60,26 +61,50 @@ def slide_sums(values: Array, suffixes: Array, prefix: Array, position: int, sum
 
 
 @compiled
-def hold_peaks(values: Array, decay: float, peak: float, peaks: Array) -> float:
-    """Follow every rise of ``values`` at once and every fall slowly; return the last value."""
-    for n in range(values.shape[0]):
-        peak = max(values[n], decay * peak)
-        peaks[n] = peak
-    return peak
+def follow_level(
+    energies: Array, decay: float, rise: float, window_length: int, state: Array, usual: Array, restarts: Flags
+) -> None:
+    """Follow every rise of the energy at once and every fall slowly; tell where it has risen by the factor ``rise``.
+
+    The rise counts from when the window was first full of sound, or full again after the last such rise. ``state`` is
+    the level, where the rise began, and the number of samples since.
+    """
+    level, base, n_heard = state[0], state[1], state[2]
+    for n in range(energies.shape[0]):
+        level = max(energies[n], decay * level)
+        usual[n] = level
+        restarts[n] = n_heard >= window_length and level > rise * base
+        if restarts[n]:
+            n_heard = 0.0
+        if n_heard < window_length and level > 0.0:
+            n_heard += 1.0
+            base = level
+    state[0], state[1], state[2] = level, base, n_heard
 
 
 @compiled
 def descend(
-    x: Array, y: Array, steps: Array, keep: float, pending: Array, reversed_h: Array, estimate: Array, error: Array
+    x: Array,
+    y: Array,
+    steps: Array,
+    restarts: Flags,
+    keep: float,
+    pending: Array,
+    reversed_h: Array,
+    estimate: Array,
+    error: Array,
 ) -> None:
     """Filter and adapt: LMS, leaky LMS and NLMS, which differ in ``steps`` and ``keep``.
 
-    ``x`` begins n_taps samples before ``y``. A step of zero leaves the filter as it is. What a sample teaches waits as
+    ``x`` begins n_taps samples before ``y``. A step of zero leaves the filter as it is, a restart sets it back to
+    zeros. What a sample teaches waits as
     ``pending`` (what to keep of ĥ and how much of the window to add) for the pass over ĥ that filters the next one.
     """
     n_taps = reversed_h.shape[0]
     kept, gain = pending[0], pending[1]
     for n in range(y.shape[0]):
+        if restarts[n]:
+            kept, gain = 0.0, 0.0
         total = 0.0
         for k in range(n_taps):
             tap = kept * reversed_h[k] + gain * x[n + k]
@@ -101,6 +126,7 @@ def project(
     correlations: Array,
     loading: Array,
     steps: Array,
+    restarts: Flags,
     reversed_h: Array,
     estimate: Array,
     error: Array,
@@ -117,6 +143,8 @@ def project(
     z = np.zeros(order)
     for n in range(estimate.shape[0]):
         newest = n + order - 1
+        if restarts[n]:
+            reversed_h[:] = 0.0
         for i in range(order):
             window = x[newest - i : newest - i + n_taps]
             total = 0.0
@@ -204,6 +232,7 @@ def recurse(
     x: Array,
     y: Array,
     targets: Array,
+    restarts: Flags,
     forgetting: float,
     factor: Array,
     scales: Array,
@@ -228,6 +257,9 @@ def recurse(
     decay = forgetting ** ridge.shape[0]
     gain = np.zeros(n_taps)
     for n in range(y.shape[0]):
+        if restarts[n]:
+            reversed_h[:] = 0.0
+            ridge[:] = 0.0
         window = x[n : n + n_taps]
         total = 0.0
         for k in range(n_taps):
@@ -238,7 +270,10 @@ def recurse(
             continue
         if ridge[0] == 0.0:  # nothing has been learnt yet
             ridge[:] = targets[n]
-            scales[n_idle:] = 1.0 / targets[n]
+            factor[:] = 0.0
+            for i in range(n_idle, n_taps):
+                factor[i, i] = 1.0
+                scales[i] = 1.0 / targets[n]
 
         # Forgetting wears the ridge down, tap after tap it is put back: nothing else bounds P where x excites nothing.
         ridge[next_tap] *= decay

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from course_lib.adaptive.adaptation import Adaptation
 from course_lib.validation import as_positive_integer, as_signal, describe
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 LEVEL_MEMORY_SAMPLES: Final = 2**20
 """Time constant with which the level of the far end is forgotten: a minute at 16 kHz, more than most pauses last."""
@@ -53,7 +55,7 @@ class SampleFilter(abc.ABC):
         """
         return self.advance(*as_far_end_and_microphone(x, y, adapt, allow_empty=True))[1]
 
-    def advance(self, x: Array, y: Array, adapt: NDArray[np.bool_]) -> tuple[Array, Array]:
+    def advance(self, x: Array, y: Array, adapt: Flags) -> tuple[Array, Array]:
         """Take checked samples, and return estimate and error."""
         estimate, error = np.empty(y.size), np.empty(y.size)
         if y.size:
@@ -63,7 +65,7 @@ class SampleFilter(abc.ABC):
         return estimate, error
 
     @abc.abstractmethod
-    def _run(self, x: Array, y: Array, adapt: NDArray[np.bool_], estimate: Array, error: Array) -> None:
+    def _run(self, x: Array, y: Array, adapt: Flags, estimate: Array, error: Array) -> None:
         """Filter and learn; x begins as many samples before y as the past is long."""
 
 
@@ -75,39 +77,60 @@ def aligned_zeros(n_values: int) -> Array:
     return values[first : first + n_values]
 
 
+@dataclass(frozen=True)
+class Level:
+    """What is known of the far end at each sample."""
+
+    correlations: Array
+    """Of the newest window with itself 0, 1, … samples earlier, shape (n_lags, n_samples); the first is its energy."""
+    usual: Array
+    """Energy of the window while somebody talks, shape (n_samples,)."""
+    active: Flags
+    """Whether somebody talks, shape (n_samples,)."""
+    restarts: Flags
+    """Whether what was learnt before was learnt from next to nothing, shape (n_samples,)."""
+
+
 class FarEndLevel:
     """Energy of the far-end signal over the impulse response, and what it usually is while somebody talks."""
 
-    def __init__(self, n_taps: int, n_lags: int, far_end_power: float | None) -> None:
+    def __init__(
+        self,
+        n_taps: int,
+        *,
+        n_lags: int = 1,
+        activity_threshold_db: float,
+        restart_threshold_db: float,
+        far_end_power: float | None,
+    ) -> None:
         """Start in silence."""
+        self._threshold = 10 ** (_as_threshold_db(activity_threshold_db, "activity_threshold_db", -1) / 10)
+        self._rise = 10 ** (_as_threshold_db(restart_threshold_db, "restart_threshold_db", 1) / 10)
+        self._given: float | None = None
+        if far_end_power is not None:
+            self._given = n_taps * as_number(far_end_power, "far_end_power", 0, above=True)
+        self._n_taps = n_taps
         self._suffixes = np.zeros((n_lags, 2 * n_taps))
         self._prefix = np.zeros(n_lags)
         self._position = 0
-        self._usual = 0.0
-        self._given = None if far_end_power is None else n_taps * far_end_power
+        self._state = np.zeros(3)
 
-    def push(self, products: Array) -> tuple[Array, Array]:
-        """Take x[n]·x[n − lag], shape (n_lags, n_samples); return their sums over the taps and the usual energy."""
-        from course_lib.adaptive import _kernels
-
+    def push(self, products: Array) -> Level:
+        """Take x[n]·x[n − lag], shape (n_lags, n_samples)."""
         sums, usual = np.empty(products.shape), np.empty(products.shape[1])
-        self._position = _kernels.slide_sums(products, self._suffixes, self._prefix, self._position, sums)
-        if self._given is not None:
-            usual.fill(self._given)
+        restarts = np.zeros(usual.size, np.bool_)
+        self._position = kernels().slide_sums(products, self._suffixes, self._prefix, self._position, sums)
+        if self._given is None:
+            decay = 1 - 1 / LEVEL_MEMORY_SAMPLES
+            kernels().follow_level(sums[0], decay, self._rise, self._n_taps, self._state, usual, restarts)
         else:
-            self._usual = _kernels.hold_peaks(sums[0], 1 - 1 / LEVEL_MEMORY_SAMPLES, self._usual, usual)
-        return sums, usual
-
-
-def is_active(energy: Array, usual: Array, threshold_db: float, adapt: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell where there is something to learn from: somebody talks at the far end, and learning is wanted."""
-    active: NDArray[np.bool_] = adapt & (energy > 0) & (energy >= 10 ** (threshold_db / 10) * usual)
-    return active
+            usual.fill(self._given)
+        return Level(sums, usual, (sums[0] > 0) & (sums[0] >= self._threshold * usual), restarts)
 
 
 def as_far_end_and_microphone(
     x: ArrayLike, y: ArrayLike, adapt: ArrayLike, *, allow_empty: bool = False
-) -> tuple[Array, Array, NDArray[np.bool_]]:
+) -> tuple[Array, Array, Flags]:
     """Return both signals and a flag a sample, or raise ``ValueError``."""
     far_end = as_signal(x, "x", n_axes=1, allow_empty=allow_empty).astype(np.float64, copy=False)
     microphone = as_signal(y, "y", n_axes=1, allow_empty=allow_empty).astype(np.float64, copy=False)
@@ -135,16 +158,14 @@ def as_number(value: float, name: str, minimum: float, maximum: float = np.inf, 
     return float(value)
 
 
-def as_far_end_power(value: float | None) -> float | None:
-    """Return the mean power to which regularisation refers, or None where it is to be measured."""
-    return None if value is None else as_number(value, "far_end_power", 0, above=True)
-
-
-def as_threshold_db(value: float) -> float:
-    """Return a level that is not above that of the far end; −inf is below all."""
-    if value == -np.inf:
-        return float(value)
-    return -as_number(-value, "activity_threshold_db, negated", 0)
+def _as_threshold_db(value: float, name: str, sign: int) -> float:
+    """Return a level that is of this sign or zero, and may be infinite, or raise ``ValueError``."""
+    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not is_number or not sign * value >= 0:
+        raise ValueError(
+            f"{name}: got {describe(value)}, expected a level of at {'least' if sign > 0 else 'most'} 0 dB."
+        )
+    return float(value)
 
 
 def run_offline(

@@ -10,16 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from course_lib.adaptive._streams import (
     FarEndLevel,
     SampleFilter,
-    as_far_end_power,
     as_number,
-    as_threshold_db,
-    is_active,
     kernels,
     run_offline,
 )
 from course_lib.adaptive.adaptation import Adaptation
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 class _GradientFilter(SampleFilter):
@@ -38,13 +36,23 @@ class _GradientFilter(SampleFilter):
         reversed_h: Array = kept * self._reversed_h + gain * self._past
         return reversed_h[::-1].copy()
 
-    def _run(self, x: Array, y: Array, adapt: NDArray[np.bool_], estimate: Array, error: Array) -> None:
-        steps = self._steps(x[self._n_taps :], adapt)
-        kernels().descend(x, y, steps, self._keep, self._pending, self._reversed_h, estimate, error)
+    def _run(self, x: Array, y: Array, adapt: Flags, estimate: Array, error: Array) -> None:
+        steps, restarts = self._steps(x[self._n_taps :], adapt)
+        kernels().descend(
+            x,
+            y,
+            steps,
+            restarts,
+            self._keep,
+            self._pending,
+            self._reversed_h,
+            estimate,
+            error,
+        )
 
     @abc.abstractmethod
-    def _steps(self, x: Array, adapt: NDArray[np.bool_]) -> Array:
-        """Return the factor of e[n] x[n − k] for each sample, zero where nothing is to be learnt."""
+    def _steps(self, x: Array, adapt: Flags) -> tuple[Array, Flags]:
+        """Return the factor of e[n] x[n − k] for each sample, zero where nothing is to be learnt, and the restarts."""
 
 
 class LMS(_GradientFilter):
@@ -79,8 +87,8 @@ class LMS(_GradientFilter):
             )
         super().__init__(n_taps, keep)
 
-    def _steps(self, x: Array, adapt: NDArray[np.bool_]) -> Array:
-        return np.where(adapt, self._step_size, 0.0)
+    def _steps(self, x: Array, adapt: Flags) -> tuple[Array, Flags]:
+        return np.where(adapt, self._step_size, 0.0), np.zeros(x.size, np.bool_)
 
 
 class NLMS(_GradientFilter):
@@ -93,13 +101,16 @@ class NLMS(_GradientFilter):
     filter is stable for 0 < μ < 2. Where the far end pauses, its background noise would fill the sum, and the
     microphone's noise divided by so little would ruin what has been learnt: hence δ, and no learning at all where the
     mean power over the filter lies more than ``activity_threshold_db`` below P. Unless given, P is the largest mean
-    power over the filter so far, forgotten within about a minute (2²⁰ samples).
+    power over the filter so far, forgotten within about a minute (2²⁰ samples). What has been learnt before anybody
+    spoke at the far end was learnt from that background noise: when P rises by ``restart_threshold_db`` after the
+    filter has once been full, ĥ starts anew.
 
     Args:
         n_taps: L, length of the impulse response.
         step_size: μ.
         regularisation: δ for each tap, relative to P.
         activity_threshold_db: level over P below which the far end counts as silent, at most 0; −inf to learn always.
+        restart_threshold_db: rise of the far end from which ĥ is learnt anew, at least 0; inf for never.
         far_end_power: P, where the level of the far end is known beforehand.
     Raises:
         ValueError: if n_taps < 1 or a number lies outside its range.
@@ -114,23 +125,28 @@ class NLMS(_GradientFilter):
         n_taps: int,
         *,
         step_size: float = 0.5,
-        regularisation: float = 1e-2,
+        regularisation: float = 0.03,
         activity_threshold_db: float = -40.0,
+        restart_threshold_db: float = 20.0,
         far_end_power: float | None = None,
     ) -> None:
         """Start with an echo path of zeros; see the class."""
         super().__init__(n_taps)
         self._step_size = as_number(step_size, "step_size", 0)
         self._regularisation = as_number(regularisation, "regularisation", 0)
-        self._threshold_db = as_threshold_db(activity_threshold_db)
-        self._level = FarEndLevel(self._n_taps, 1, as_far_end_power(far_end_power))
+        self._level = FarEndLevel(
+            self._n_taps,
+            activity_threshold_db=activity_threshold_db,
+            restart_threshold_db=restart_threshold_db,
+            far_end_power=far_end_power,
+        )
 
-    def _steps(self, x: Array, adapt: NDArray[np.bool_]) -> Array:
-        (energy,), usual = self._level.push((x**2)[None])
+    def _steps(self, x: Array, adapt: Flags) -> tuple[Array, Flags]:
+        level = self._level.push((x**2)[None])
+        loaded = level.correlations[0] + self._regularisation * level.usual
         steps = np.zeros(x.size)
-        active = is_active(energy, usual, self._threshold_db, adapt)
-        np.divide(self._step_size, energy + self._regularisation * usual, out=steps, where=active)
-        return steps
+        np.divide(self._step_size, loaded, out=steps, where=adapt & level.active)
+        return steps, adapt & level.restarts
 
 
 def lms(
@@ -173,8 +189,9 @@ def nlms(
     n_taps: int,
     *,
     step_size: float = 0.5,
-    regularisation: float = 1e-2,
+    regularisation: float = 0.03,
     activity_threshold_db: float = -40.0,
+    restart_threshold_db: float = 20.0,
     far_end_power: float | None = None,
     adapt: ArrayLike = True,
     snapshot_every: int | None = None,
@@ -191,6 +208,7 @@ def nlms(
         step_size: μ, stable between 0 and 2.
         regularisation: δ for each tap, relative to P.
         activity_threshold_db: level over P below which the far end counts as silent, at most 0; −inf to learn always.
+        restart_threshold_db: rise of the far end from which ĥ is learnt anew, at least 0; inf for never.
         far_end_power: P; the largest mean power over the filter so far, slowly forgotten, unless given.
         adapt: whether to learn, or one such flag for each sample, shape (n_samples,).
         snapshot_every: samples between two snapshots of ĥ; none are kept unless given.
@@ -209,6 +227,7 @@ def nlms(
             step_size=step_size,
             regularisation=regularisation,
             activity_threshold_db=activity_threshold_db,
+            restart_threshold_db=restart_threshold_db,
             far_end_power=far_end_power,
         ),
         x,

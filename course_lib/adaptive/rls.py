@@ -9,10 +9,7 @@ from course_lib.adaptive._streams import (
     FarEndLevel,
     SampleFilter,
     aligned_zeros,
-    as_far_end_power,
     as_number,
-    as_threshold_db,
-    is_active,
     kernels,
     run_offline,
 )
@@ -20,6 +17,7 @@ from course_lib.adaptive.adaptation import Adaptation
 from course_lib.validation import as_positive_integer
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 class RLS(SampleFilter):
@@ -43,6 +41,7 @@ class RLS(SampleFilter):
         forgetting: λ, above 0 and at most 1.
         regularisation: δ for each tap, relative to P_x.
         activity_threshold_db: level over P_x below which the far end counts as silent, at most 0; −inf to learn always.
+        restart_threshold_db: rise of the far end from which ĥ is learnt anew, at least 0; inf for never.
         far_end_power: P_x; the largest mean power over the filter so far, slowly forgotten, unless given.
     Raises:
         ValueError: if n_taps < 1 or a number lies outside its range.
@@ -57,22 +56,25 @@ class RLS(SampleFilter):
         n_taps: int,
         *,
         forgetting: float = 0.999,
-        regularisation: float = 1e-2,
+        regularisation: float = 0.1,
         activity_threshold_db: float = -40.0,
+        restart_threshold_db: float = 20.0,
         far_end_power: float | None = None,
     ) -> None:
         """Start with an echo path of zeros; see the class."""
         n_taps = as_positive_integer(n_taps, "n_taps")
         # The compiled loop takes four taps at a time; those that fill up the first four stay zero.
         self._n_idle = -n_taps % 4
-        super().__init__(n_taps + self._n_idle)
+        super().__init__(n_taps + self._n_idle, 0)
         self._forgetting = as_number(forgetting, "forgetting", 0, 1, above=True)
         self._regularisation = as_number(regularisation, "regularisation", 0, above=True)
-        self._threshold_db = as_threshold_db(activity_threshold_db)
-        self._level = FarEndLevel(n_taps, 1, as_far_end_power(far_end_power))
+        self._level = FarEndLevel(
+            n_taps,
+            activity_threshold_db=activity_threshold_db,
+            restart_threshold_db=restart_threshold_db,
+            far_end_power=far_end_power,
+        )
         self._factor = aligned_zeros(self._n_taps**2).reshape(self._n_taps, self._n_taps)
-        used = np.arange(self._n_idle, self._n_taps)
-        self._factor[used, used] = 1.0
         self._scales = np.zeros(self._n_taps)
         self._ridge = np.zeros(n_taps)
         # The newest sample is the first to excite a tap, hence that tap the first to need a ridge.
@@ -83,14 +85,13 @@ class RLS(SampleFilter):
         """ĥ as it is now, shape (n_taps,)."""
         return super().impulse_response[: self._ridge.size]
 
-    def _run(self, x: Array, y: Array, adapt: NDArray[np.bool_], estimate: Array, error: Array) -> None:
-        (energy,), usual = self._level.push((x[self._n_taps - 1 :] ** 2)[None])
-        active = is_active(energy, usual, self._threshold_db, adapt)
-        ridges = np.where(active, self._regularisation * usual, 0.0)
+    def _run(self, x: Array, y: Array, adapt: Flags, estimate: Array, error: Array) -> None:
+        level = self._level.push((x[self._n_taps - 1 :] ** 2)[None])
         self._next_tap = kernels().recurse(
             x,
             y,
-            ridges,
+            np.where(adapt & level.active, self._regularisation * level.usual, 0.0),
+            adapt & level.restarts,
             self._forgetting,
             self._factor,
             self._scales,
@@ -108,8 +109,9 @@ def rls(
     n_taps: int,
     *,
     forgetting: float = 0.999,
-    regularisation: float = 1e-2,
+    regularisation: float = 0.1,
     activity_threshold_db: float = -40.0,
+    restart_threshold_db: float = 20.0,
     far_end_power: float | None = None,
     adapt: ArrayLike = True,
     snapshot_every: int | None = None,
@@ -126,6 +128,7 @@ def rls(
         forgetting: λ, above 0 and at most 1.
         regularisation: δ for each tap, relative to P_x.
         activity_threshold_db: level over P_x below which the far end counts as silent, at most 0; −inf to learn always.
+        restart_threshold_db: rise of the far end from which ĥ is learnt anew, at least 0; inf for never.
         far_end_power: P_x; the largest mean power over the filter so far, slowly forgotten, unless given.
         adapt: whether to learn, or one such flag for each sample, shape (n_samples,).
         snapshot_every: samples between two snapshots of ĥ; none are kept unless given.
@@ -144,6 +147,7 @@ def rls(
             forgetting=forgetting,
             regularisation=regularisation,
             activity_threshold_db=activity_threshold_db,
+            restart_threshold_db=restart_threshold_db,
             far_end_power=far_end_power,
         ),
         x,
