@@ -1,0 +1,105 @@
+"""The state of a Kalman filter in the frequency domain, apart from the stream that it belongs to."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import scipy.fft
+
+from course_lib.adaptive._block_streams import (
+    Array,
+    DelayLine,
+    Spectra,
+    constrain,
+    frequency_kernels,
+    kept_taps,
+    tail_spectrum,
+)
+
+_RECORD: Final = 4.0
+"""How many times louder than ever before the far end must be for the uncertainty to be guessed anew."""
+
+
+class KalmanState:
+    """What a Kalman filter believes: taps, their uncertainty and the power of what is not an echo."""
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        n_taps: int,
+        hop_length: int,
+        *,
+        transition: float,
+        noise_smoothing: float,
+        channel_weights: Array,
+        decay_db: float,
+    ) -> None:
+        """Start with an echo path of zeros; shape is (n_channels, n_partitions, n_freqs)."""
+        n_partitions, n_freqs = shape[1:]
+        self._block_length = n_freqs - 1
+        self._kept = kept_taps(n_taps, n_partitions, self._block_length)
+        self._stride = self._block_length // hop_length
+        self._transition_power = transition ** (2.0 / self._stride)
+        self._smoothing = noise_smoothing
+        profile = 10.0 ** (-decay_db / 10.0 * np.arange(n_partitions))
+        self.profile: Array = channel_weights[:, None] * profile / profile.sum()
+        self.W: Spectra = np.zeros(shape, dtype=np.complex128)
+        self.P = np.zeros(shape)
+        self.noise = np.zeros(n_freqs)
+        self._variance = np.empty(n_freqs)
+        self._Y: Spectra = np.empty(n_freqs, dtype=np.complex128)
+        self._loudest = 0.0
+        self._turn = 0
+
+    def predict(self, far_end: DelayLine) -> Array:
+        """Return the echo estimate for the newest block, shape (block_length,)."""
+        frequency_kernels().predict_with_variance(
+            far_end.spectra, far_end.newest, far_end.stride, self.W, self.P, self._Y, self._variance
+        )
+        estimate: Array = scipy.fft.irfft(self._Y, n=2 * self._block_length)[self._block_length :]
+        return estimate
+
+    def correct(self, far_end: DelayLine, y: Array, estimate: Array) -> None:
+        """Learn from the newest block of the microphone and what :meth:`predict` has said of it."""
+        error = y - estimate
+        energies = far_end.partition_energies()
+        if energies[:, 0].sum() > _RECORD * self._loudest:
+            self._loudest = float(energies[:, 0].sum())
+            error = self._begin(far_end, energies, y, error)
+        E = tail_spectrum(error)
+        power = E.real**2 + E.imag**2
+        # Neighbours tell about each other: the zeros in front of the error have smeared its spectrum.
+        smooth = power.copy()
+        smooth[1:-1] = (power[:-2] + power[1:-1] + power[2:]) / 3.0
+        self.noise *= self._smoothing
+        self.noise += (1.0 - self._smoothing) * smooth
+        # Blocks that overlap tell the same thing several times.
+        total = self._variance + self._stride * self.noise
+        inverse = np.divide(1.0, total, out=np.zeros_like(total), where=total > np.finfo(np.float64).tiny)
+        frequency_kernels().correct(
+            far_end.spectra, far_end.newest, far_end.stride, E, inverse, self._transition_power, self.W, self.P
+        )
+        self._constrain()
+
+    def _begin(self, far_end: DelayLine, energies: Array, y: Array, error: Array) -> Array:
+        """Guess the uncertainty from the levels, for so loud a far end has never been heard; return the error then."""
+        if np.vdot(error, error) > np.vdot(y, y):  # taps learnt from next to nothing, which do harm now
+            self.W[:] = 0.0
+            error = y
+        gain = 2.0 * self._block_length * float(np.vdot(error, error)) / float((self.profile * energies).sum())
+        self.P[:] = gain * self.profile[:, :, None]
+        self.predict(far_end)  # for the variance that follows from it
+        return error
+
+    def _constrain(self) -> None:
+        """Constrain some partitions a hop, so that each has had its turn after a block."""
+        chosen = slice(self._turn, None, self._stride)
+        constrain(self.W[:, chosen], self._kept[chosen])
+        self._turn = (self._turn + 1) % self._stride
+
+    def copy_from(self, other: KalmanState) -> None:
+        """Believe what another filter believes."""
+        self.W[:] = other.W
+        self.P[:] = other.P
+        self.noise[:] = other.noise
