@@ -157,8 +157,9 @@ class DelayTracker:
 
     def reset(self) -> None:
         """Forget everything, as at the start of another call."""
-        self._x = np.zeros(self._correlator.max_delay)
-        self._y = np.zeros(0)
+        self._x = [np.zeros(self._correlator.max_delay)]
+        self._y = [np.zeros(0)]
+        self._n_waiting = 0
         self._cross_spectrum = np.zeros(self._correlator.fft_length // 2 + 1, dtype=np.complex128)
         self._loudest = 0.0
         self._delay = 0
@@ -203,16 +204,22 @@ class DelayTracker:
                 f"microphone: got {len(y)} samples beside {len(x)} of the far end, expected as many. "
                 "Push what was played and recorded in the same time."
             )
-        self._x = np.concatenate([self._x, x])
-        self._y = np.concatenate([self._y, y])
+        self._x.append(np.array(x, dtype=np.float64))
+        self._y.append(np.array(y, dtype=np.float64))
+        self._n_waiting += len(y)
         length, max_delay = self._correlator.frame_length, self._correlator.max_delay
-        while len(self._y) >= length:
-            self._take_frame(self._x[: length + max_delay], self._y[:length])
-            self._x, self._y = self._x[length:], self._y[length:]
+        if self._n_waiting >= length:
+            xs, ys = np.concatenate(self._x), np.concatenate(self._y)
+            n_done = self._n_waiting // length * length
+            for begin in range(0, n_done, length):
+                self._take_frame(xs[begin : begin + length + max_delay], ys[begin : begin + length])
+            self._x, self._y = [xs[n_done:].copy()], [ys[n_done:].copy()]
+            self._n_waiting -= n_done
         return self._delay
 
     def _take_frame(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-        power = float(np.dot(x, x))
+        # Not a dot product: BLAS may wake threads for it, which a block of a stream is too short for.
+        power = float(np.square(x).sum())
         self._loudest = max(power, self._loudest_forgetting * self._loudest)
         if power <= _QUIET * self._loudest or not y.any():
             return

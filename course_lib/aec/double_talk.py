@@ -92,8 +92,8 @@ def cross_correlation_detector(
     echo_estimate: ArrayLike,
     microphone: ArrayLike,
     *,
-    memory_s: float = 0.03,
-    threshold: float = 0.2,
+    memory_s: float = 0.05,
+    threshold: float = 0.1,
     hangover_s: float = 0.05,
     sample_rate: int = SAMPLE_RATE_HZ,
 ) -> DoubleTalk:
@@ -144,7 +144,7 @@ def coherence_detector(
     frame_length: int = 2048,
     hop_length: int | None = None,
     memory_s: float = 0.2,
-    threshold: float = 0.5,
+    threshold: float = 0.2,
     hangover_s: float = 0.0,
     sample_rate: int = SAMPLE_RATE_HZ,
 ) -> DoubleTalk:
