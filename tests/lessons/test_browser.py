@@ -22,6 +22,7 @@ MISTAKES = {
     "01_convolution_stft": ("[:-1]", "likely cause: off by one"),
     "02_ica": ("[:, ::-1]", "likely cause:"),
     "03_nmf_ilrma": ("** 0.5", "likely cause:"),
+    "04_beamforming": (".conj()", "likely cause: the sign is turned round"),
 }
 """For each lesson what turns the right answer to its first exercise into a wrong one, and what its check then says."""
 
