@@ -77,20 +77,23 @@ def spread_gains(gains: ArrayLike) -> NDArray[np.float64]:
     Returns:
         G, shape (n_freqs, n_frames).
     """
-    # A bin lies between two bands, and adding just these two does not depend on the number of frames as BLAS may.
-    weights, lower = band_interpolation(), _lower_bands()
+    lower, weights, upper_weights = _neighbours()
     g = np.asarray(gains, dtype=np.float64)
-    bins = np.arange(N_FREQS)
-    spread: NDArray[np.float64] = weights[bins, lower, None] * g[lower] + weights[bins, lower + 1, None] * g[lower + 1]
+    spread: NDArray[np.float64] = weights * g[lower] + upper_weights * g[lower + 1]
     return spread
 
 
 @functools.cache
-def _lower_bands() -> NDArray[np.int64]:
-    """Return for each bin the band below it, or the last but one."""
-    below = np.argmax(band_interpolation() > 0.0, axis=1)
-    lower: NDArray[np.int64] = np.minimum(below, N_BANDS - 2)
-    return lower
+def _neighbours() -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return for each bin the band below it (or the last but one), and the weights of that band and the next.
+
+    A bin lies between two bands. To add just these two takes less time than a product of matrices, and does not depend
+    on the number of frames as that may.
+    """
+    weights = band_interpolation()
+    lower = np.minimum(np.argmax(weights > 0.0, axis=1), N_BANDS - 2)
+    bins = np.arange(N_FREQS)
+    return lower, weights[bins, lower, None], weights[bins, lower + 1, None]
 
 
 @functools.cache

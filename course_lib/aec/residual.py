@@ -89,7 +89,7 @@ class ResidualSuppressor:
     Lesson: 05 §9
     """
 
-    latency: Final = FRAME_LENGTH - 1
+    latency: int = FRAME_LENGTH - 1
     """Most samples by which the output is behind the input: 32 ms at 16 kHz."""
 
     def __init__(self, checkpoint: str | Path | None = None) -> None:

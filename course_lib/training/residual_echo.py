@@ -50,7 +50,7 @@ _SPEECH_RMS: Final = 0.05
 _EXPONENT: Final = 0.3
 # What is 40 dB below the microphone's level is as good as gone: to press it further would cost speech.
 _MAGNITUDE_FLOOR: Final = 1e-2
-_WEIGHT_OF_LOST_SPEECH: Final = 3.0
+_WEIGHT_OF_LOST_SPEECH: Final = 4.0
 _CROP_S: Final = 3.0
 _BATCH_SIZE: Final = 8
 _EVALUATE_EVERY: Final = 100
@@ -97,16 +97,14 @@ def draw_call(
         rng: draws the call.
         duration_s: length in seconds.
     Returns:
-        Far end, microphone, the canceller's output, its echo estimate and the near-end speech to keep, shape
-        (5, n_samples).
+        Far end as the canceller saw it, microphone, the canceller's output, its echo estimate and the near-end speech
+        to keep, shape (5, n_samples).
     Raises:
         ValueError: if there are fewer than two voices.
     Cost: that of the canceller.
     Reference: Hänsler & Schmidt, Acoustic Echo and Noise Control, Wiley, 2004, ch. 3.
     Lesson: 05 §9
     """
-    from course_lib.aec import cancel_echo
-
     n_samples = round(duration_s * SAMPLE_RATE_HZ)
     far_voice, near_voice = rng.choice(np.asarray(voices), size=2, replace=False)
     kind = rng.choice(["double talk", "far end only", "near end mostly", "music"], p=[0.6, 0.15, 0.15, 0.1])
@@ -139,10 +137,30 @@ def draw_call(
     microphone = scene.echo + scene.near_end
     noise = _noise(n_samples, rng)
     microphone += noise * _rms(microphone) / _rms(noise) * 10.0 ** (-rng.uniform(10.0, 45.0) / 20.0)
-    cancelled = cancel_echo(scene.far_end, microphone)
-    return np.stack([scene.far_end, microphone, cancelled.output, cancelled.echo_estimate, scene.near_end]).astype(
-        np.float32
-    )
+    cancelled = _cancel(scene.far_end, microphone, rng)
+    return np.stack([cancelled[0], microphone, *cancelled[1:], scene.near_end]).astype(np.float32)
+
+
+def _cancel(
+    far_end: NDArray[np.float64], microphone: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the far end as a canceller saw it, its output and its echo estimate.
+
+    Half the cancellers are as they come; the others are worse, so that the network knows more than one's habits.
+    """
+    from course_lib.adaptive import frequency_domain_kalman
+    from course_lib.aec.canceller import cancel_echo
+
+    kind = rng.choice(["as it comes", "linear", "plain"], p=[0.5, 0.25, 0.25])
+    tail_s = rng.uniform(0.06, 0.3)
+    if kind == "plain":
+        adaptation = frequency_domain_kalman(far_end, microphone, round(tail_s * SAMPLE_RATE_HZ))
+        return far_end, adaptation.error, adaptation.estimate
+    if kind == "linear":
+        cancelled = cancel_echo(far_end, microphone, tail_s=tail_s, nonlinear=False)
+    else:
+        cancelled = cancel_echo(far_end, microphone)
+    return cancelled.far_end, cancelled.linear_output, cancelled.echo_estimate
 
 
 def _talk(voice: str, n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -176,10 +194,10 @@ def _rms(x: NDArray[Any]) -> float:
 def suppression_loss(gains: torch.Tensor, output: torch.Tensor, near_end: torch.Tensor) -> torch.Tensor:
     """Compare the suppressor's result with the near-end speech, as hearing would and as energy does.
 
-    Equation: 0.7 ⟨w (Â − A)²⟩ + 0.3 ⟨|Â e^(jφ_E) − A e^(jφ_S)|²⟩ + 0.1 log₁₀(Σ|Ŝ − S|² / (Σ|S|² + 0.1 Σ|E|²) + 10⁻²)
-        with Ŝ = g E, Â = (|Ŝ|² + 10⁻⁴)^0.15, A = (|S|² + 10⁻⁴)^0.15 and w = 3 where Â < A, else 1
+    Equation: 0.7 ⟨w (Â − A)²⟩ + 0.3 ⟨|Â e^(jφ_E) − A e^(jφ_S)|²⟩ + 0.1 log₁₀(Σ|Ŝ − S|² / (Σ|S|² + 0.1 Σ|E|²) + 10⁻³)
+        with Ŝ = g E, Â = (|Ŝ|² + 10⁻⁴)^0.15, A = (|S|² + 10⁻⁴)^0.15 and w = 4 where Â < A, else 1
 
-    The compressed magnitudes make a residual matter that is soft but audible; speech that is lost counts three times
+    The compressed magnitudes make a residual matter that is soft but audible; speech that is lost counts four times
     as much as echo that stays. The last term minds the loud parts, which signal-to-distortion ratios measure; with the
     output's energy in it, it is defined where the near end is silent.
 
@@ -209,7 +227,7 @@ def suppression_loss(gains: torch.Tensor, output: torch.Tensor, near_end: torch.
     complex_loss = (compressed**2 + wanted**2 - 2.0 * compressed * wanted * cosine).mean()
     distortion = _energy(estimate - near_end)
     ratio = distortion / (_energy(near_end) + 0.1 * _energy(output) + _MAGNITUDE_FLOOR**2)
-    return 0.7 * magnitude_loss + 0.3 * complex_loss + 0.1 * torch.log10(ratio + 1e-2).mean()
+    return 0.7 * magnitude_loss + 0.3 * complex_loss + 0.1 * torch.log10(ratio + 1e-3).mean()
 
 
 def _energy(z: torch.Tensor) -> torch.Tensor:
@@ -483,10 +501,10 @@ def _main(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Where the parameters go; into the folder unless given.")
     ] = None,
-    scenes: Annotated[int, typer.Option(min=1, help="Calls to train on.")] = 400,
+    scenes: Annotated[int, typer.Option(min=1, help="Calls to train on.")] = 320,
     validation_scenes: Annotated[int, typer.Option(min=1, help="Calls to choose the best parameters by.")] = 24,
     rooms: Annotated[int, typer.Option(min=1, help="Rooms to train in; a sixth as many again to validate in.")] = 72,
-    steps: Annotated[int, typer.Option(min=1, help="Updates in all.")] = 2000,
+    steps: Annotated[int, typer.Option(min=1, help="Updates in all.")] = 1800,
     minutes: Annotated[float, typer.Option(help="Stop training after that time; the same command goes on.")] = math.inf,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Cores to train with.")] = 1,
