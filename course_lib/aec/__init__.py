@@ -12,14 +12,17 @@ from course_lib.aec.double_talk import (
     geigel,
     hold_decision,
 )
+from course_lib.aec.residual import ResidualSuppressor, suppress_residual_echo
 
 __all__ = [
     "DelayTracker",
     "DoubleTalk",
+    "ResidualSuppressor",
     "align",
     "coherence_detector",
     "cross_correlation_detector",
     "estimate_delay",
     "geigel",
     "hold_decision",
+    "suppress_residual_echo",
 ]
