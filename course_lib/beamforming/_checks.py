@@ -63,7 +63,10 @@ def as_covariance(value: ArrayLike, name: str) -> NDArray[np.complex128]:
             f"{name}: got {describe(covariance)}, expected (n_freqs, n_channels, n_channels), as spatial_covariance "
             "returns."
         )
-    return as_signal(covariance, name, allow_complex=True).astype(np.complex128)
+    covariance = as_signal(covariance, name, allow_complex=True).astype(np.complex128)
+    if np.einsum("kcc->kc", covariance).real.min() < 0:
+        raise ValueError(f"{name}: a power on the diagonal is negative. Compute it with spatial_covariance.")
+    return covariance
 
 
 def as_vectors(value: ArrayLike, name: str) -> NDArray[np.complex128]:

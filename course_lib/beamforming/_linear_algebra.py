@@ -39,7 +39,7 @@ def solve(matrices: NDArray[Any], columns: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(np.linalg.solve(matrices, columns), dtype=np.complex128)
 
 
-def ratio(vectors: NDArray[Any], divisors: NDArray[np.float64]) -> NDArray[Any]:
+def ratio(vectors: NDArray[Any], divisors: NDArray[Any]) -> NDArray[Any]:
     """Divide each vector by its divisor; one whose divisor is zero becomes zero."""
     divisors = divisors[:, None]
-    return np.asarray(np.divide(vectors, divisors, out=np.zeros_like(vectors), where=divisors > 0))
+    return np.asarray(np.divide(vectors, divisors, out=np.zeros_like(vectors), where=divisors != 0))

@@ -112,7 +112,8 @@ def mvdr(covariance: ArrayLike, steering_vector: ArrayLike, *, loading: float = 
     phi, d = as_covariance(covariance, "covariance"), as_vectors(steering_vector, "steering_vector")
     require_fit(d.shape, phi.shape[:2], "steering_vector", f"covariance of shape {phi.shape}")
     solution = solve(loaded(phi, loading), d[..., None])[..., 0]
-    return ratio(solution, np.sum(d.conj() * solution, axis=1).real)
+    # Its imaginary part is a rounding error of the solution, and dividing by it too keeps wᴴd = 1 to the last digits.
+    return ratio(solution, np.sum(d.conj() * solution, axis=1))
 
 
 def lcmv(
@@ -184,7 +185,7 @@ def mvdr_souden(
     target, noise, ref = _as_pair(target_covariance, noise_covariance, reference_channel)
     quotient = solve(loaded(noise, loading), unit_power(target))
     trace = np.einsum("kcc->k", quotient).real
-    return _with_reference(ratio(quotient[..., ref], trace), trace > 0, ref)
+    return _with_reference(ratio(quotient[..., ref], np.maximum(trace, 0)), trace > 0, ref)
 
 
 def gev(
