@@ -21,13 +21,14 @@ from course_lib.constants import SAMPLE_RATE_HZ
 from course_lib.validation import as_positive_integer, as_signal, describe
 
 _FRAME_S: Final = 0.128
-_MEMORY_S: Final = 1.5
+_MEMORY_S: Final = 1.0
 # Frequencies that carry hardly anything have a random phase: they fade out where they are this far below the mean.
 _PHAT_REGULARISATION: Final = 0.01
 # Of some thousand lags of a correlation by chance, the highest is four to five standard deviations high.
 _CHANCE_HEIGHT: Final = 5.0
 _LEAST_CONFIDENCE: Final = 0.5
-# The direct sound may be weaker than a reflection soon after it; chance seldom makes half of a peak that counts.
+# The direct sound may be a little weaker than a reflection soon after it; chance makes half of a peak that counts, but
+# seldom just before it.
 _ONSET_SHARE: Final = 0.5
 _ONSET_S: Final = 0.02
 # What a filter follows by itself is no reason to shift its input, which costs it all that it has learnt.
@@ -277,7 +278,7 @@ class _Correlator:
         return scaled
 
     def first_peak(self, heights: NDArray[np.float64]) -> tuple[int, float]:
-        """Return the lag of the highest correlation, or of one half as high that comes shortly before, and trust."""
+        """Return the lag of the highest correlation, or of a lower one that comes shortly before it, and trust."""
         highest = int(heights.argmax())
         begin = max(0, highest - self._n_onset)
         first = begin + int(np.argmax(heights[begin : highest + 1] >= _ONSET_SHARE * heights[highest]))
