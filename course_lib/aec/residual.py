@@ -83,7 +83,7 @@ class ResidualSuppressor:
         checkpoint: parameters of the network; those that come with course_lib unless given.
     Raises:
         ValueError: if the checkpoint does not fit.
-    Cost: O(K log K + n_parameters) a frame: 0.4 million multiplications every 16 ms.
+    Cost: O(K log K + n_parameters) a frame: 0.5 million multiplications every 16 ms.
     Reference: J.-M. Valin et al., "Low-complexity, real-time joint neural echo control and speech enhancement based on
         PercepNet", ICASSP 2021, for the place of such a network behind a linear canceller.
     Lesson: 05 §9

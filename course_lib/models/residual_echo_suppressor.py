@@ -27,7 +27,7 @@ class ResidualEchoSuppressor(nn.Module):
 
     Equation: (g[m], state) = network(features[m], state), with 0 < g < 1
 
-    The default size has 65 845 parameters and takes 0.4 million multiplications a frame.
+    The default size has 65 845 parameters and takes 0.5 million multiplications a frame.
 
     Args:
         n_bands: bands of a frame; a multiple of 4.

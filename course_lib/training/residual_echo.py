@@ -58,6 +58,8 @@ _WARM_UP_STEPS: Final = 100
 _LARGEST_GRADIENT: Final = 1.0
 
 _KINDS: Final = ("training", "validation")
+_N_ROOMS: Final = (72, 12)
+_DURATION_S: Final = 7.0
 
 Report = Callable[[int, float, float | None], None]
 """Called after each step with its number from 1, its loss, and the validation loss where there is one."""
@@ -81,7 +83,7 @@ def _draw_rooms(n_rooms: int, rng: np.random.Generator) -> list[EchoRoom]:
 
 
 def draw_call(
-    voices: Sequence[str], rooms: Sequence[EchoRoom], rng: np.random.Generator, *, duration_s: float = 7.0
+    voices: Sequence[str], rooms: Sequence[EchoRoom], rng: np.random.Generator, *, duration_s: float = _DURATION_S
 ) -> NDArray[np.float32]:
     """Draw a call, and run the canceller over it.
 
@@ -415,8 +417,8 @@ def fit(
             if not validations or tried < min(loss for _, loss in validations):
                 best = _copy_parameters(network)
             validations.append((len(losses), tried))
-            if state_file is not None:
-                _save_state(state_file, network, optimiser, n_steps, seed, losses, validations, best)
+        if state_file is not None and (tried is not None or time.monotonic() >= end):
+            _save_state(state_file, network, optimiser, n_steps, seed, losses, validations, best)
         if report is not None:
             report(len(losses), losses[-1], tried)
     return TrainingRun(
@@ -503,7 +505,6 @@ def _main(
     ] = None,
     scenes: Annotated[int, typer.Option(min=1, help="Calls to train on.")] = 320,
     validation_scenes: Annotated[int, typer.Option(min=1, help="Calls to choose the best parameters by.")] = 24,
-    rooms: Annotated[int, typer.Option(min=1, help="Rooms to train in; a sixth as many again to validate in.")] = 72,
     steps: Annotated[int, typer.Option(min=1, help="Updates in all.")] = 1800,
     minutes: Annotated[float, typer.Option(help="Stop training after that time; the same command goes on.")] = math.inf,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
@@ -514,18 +515,20 @@ def _main(
     import torch
 
     torch.set_num_threads(threads)
-    duration_s = 7.0
+    duration_s, n_rooms = _DURATION_S, dict(zip(_KINDS, _N_ROOMS, strict=True))
     if quick:
-        scenes, validation_scenes, rooms, steps, duration_s = 6, 2, 2, 20, 4.0
+        scenes, validation_scenes, steps, duration_s, n_rooms = 6, 2, 20, 4.0, dict.fromkeys(_KINDS, 1)
+    # Calls of another seed or length are not to be taken for this run's.
+    folder = folder / f"{'quick' if quick else 'seed'}_{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     all_voices = [voice.name for voice in data.voices()]
     voices = [name for name in all_voices if name not in HELD_OUT_VOICES]
 
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bars:
 
-        def prepare(kind: str, n_calls: int, n_rooms: int, speakers: Sequence[str]) -> list[NDArray[np.float32]]:
+        def prepare(kind: str, n_calls: int, speakers: Sequence[str]) -> list[NDArray[np.float32]]:
             stream = _KINDS.index(kind)
-            places = _kept_rooms(folder / f"{kind}_rooms.npz", n_rooms, np.random.default_rng([seed, stream]))
+            places = _kept_rooms(folder / f"{kind}_rooms.npz", n_rooms[kind], np.random.default_rng([seed, stream]))
             calls = []
             for i in bars.track(range(n_calls), description=f"calls, {kind}"):
                 file = folder / f"{kind}_{i:04d}.npy"
@@ -539,8 +542,8 @@ def _main(
                 calls.append(np.load(file, mmap_mode="r"))
             return calls
 
-        calls = prepare("training", scenes, rooms, voices)
-        validation_calls = prepare("validation", validation_scenes, max(1, rooms // 6), HELD_OUT_VOICES)
+        calls = prepare("training", scenes, voices)
+        validation_calls = prepare("validation", validation_scenes, HELD_OUT_VOICES)
 
         bar = bars.add_task("steps", total=steps)
 
@@ -560,9 +563,10 @@ def _main(
             state_file=folder / "state.pt",
             report=report,
         )
-    target = folder / CHECKPOINT_NAME if checkpoint is None else checkpoint
-    np.savez_compressed(target, **run.best_parameters)  # type: ignore[arg-type]
-    console.print(f"{target}: {target.stat().st_size / 1e3:.0f} kB")
+    if len(run.validation_losses):
+        target = folder / CHECKPOINT_NAME if checkpoint is None else checkpoint
+        np.savez_compressed(target, **run.best_parameters)  # type: ignore[arg-type]
+        console.print(f"{target}: {target.stat().st_size / 1e3:.0f} kB")
     if not run.is_complete:
         console.print(f"stopped after {len(run.losses)} of {steps} steps; repeat the command to go on")
 

@@ -20,6 +20,7 @@ from course_lib.aec._suppressor_features import (
     spread_gains,
     suppressor_features,
 )
+from course_lib.aec.canceller import cancel_echo
 from course_lib.aec.residual import ResidualSuppressor, load_parameters, suppress_residual_echo
 from course_lib.metrics import si_sdr
 from course_lib.models.residual_echo_suppressor import ResidualEchoSuppressor
@@ -300,17 +301,29 @@ def held_out_scene(seed, clipping):
 
 @pytest.mark.parametrize(("seed", "clipping"), [(0, None), (1, 3.0), (2, 3.0)])
 def test_it_improves_calls_it_has_never_heard(seed, clipping):
-    from course_lib.aec import cancel_echo
-
     scene = held_out_scene(seed, clipping)
     cancelled = cancel_echo(scene.far_end, scene.microphone)
-    suppressed = suppress_residual_echo(scene.far_end, scene.microphone, cancelled.output, cancelled.echo_estimate)
+    output = cancelled.linear_output
+    suppressed = suppress_residual_echo(cancelled.far_end, scene.microphone, output, cancelled.echo_estimate)
     alone = slice(SAMPLE_RATE, round(2.5 * SAMPLE_RATE))
-    gained_db = 10 * np.log10(np.sum(cancelled.output[alone] ** 2) / np.sum(suppressed[alone] ** 2))
+    gained_db = 10 * np.log10(np.sum(output[alone] ** 2) / np.sum(suppressed[alone] ** 2))
     assert gained_db > 6.0
     both = slice(round(2.5 * SAMPLE_RATE), None)
-    change_db = si_sdr(scene.near_end[both], suppressed[both]) - si_sdr(scene.near_end[both], cancelled.output[both])
+    change_db = si_sdr(scene.near_end[both], suppressed[both]) - si_sdr(scene.near_end[both], output[both])
     assert change_db > (0.5 if clipping else -0.5)
+
+
+def test_the_canceller_ends_with_it():
+    scene = held_out_scene(0, None)
+    whole = cancel_echo(scene.far_end, scene.microphone, suppressor="network")
+    suppressed = suppress_residual_echo(whole.far_end, scene.microphone, whole.linear_output, whole.echo_estimate)
+    np.testing.assert_array_equal(whole.output, suppressed)
+
+
+def test_speech_passes_where_there_is_no_echo():
+    near_end = data.speech_clip(training.HELD_OUT_VOICES[0], 4.0)
+    silence = np.zeros_like(near_end)
+    assert si_sdr(near_end, suppress_residual_echo(silence, near_end, near_end, silence)) > 15.0
 
 
 # --- training --------------------------------------------------------------------------------------------------------
