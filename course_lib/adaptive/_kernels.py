@@ -21,6 +21,7 @@ from course_lib._compiling import OPTIONS, Function, compiled
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Counts = NDArray[np.int64]
 
 # A filter that diverges stops learning here, far below where numbers overflow.
 LARGEST_ERROR = 1e100
@@ -66,19 +67,22 @@ def follow_level(
 ) -> None:
     """Follow every rise of the energy at once and every fall slowly; tell where it has risen by the factor ``rise``.
 
-    The rise counts from when the window was first full of sound, or full again after the last such rise. ``state`` is
-    the level, where the rise began, and the number of samples since.
+    The rise counts from when the window was first full of sound, or full again after the last such rise; while it
+    fills, what it holds tells what it will hold. ``state`` is the level, where the rise began, and the number of
+    samples since.
     """
     level, base, n_heard = state[0], state[1], state[2]
     for n in range(energies.shape[0]):
         level = max(energies[n], decay * level)
-        usual[n] = level
         restarts[n] = n_heard >= window_length and level > rise * base
         if restarts[n]:
             n_heard = 0.0
         if n_heard < window_length and level > 0.0:
             n_heard += 1.0
             base = level
+        usual[n] = level
+        if n_heard < window_length and level > 0.0:
+            usual[n] = max(level, energies[n] * window_length / n_heard)
     state[0], state[1], state[2] = level, base, n_heard
 
 
@@ -237,17 +241,18 @@ def recurse(
     factor: Array,
     scales: Array,
     ridge: Array,
-    next_tap: int,
+    counts: Counts,
     reversed_h: Array,
     estimate: Array,
     error: Array,
-) -> int:
-    """Filter and adapt by recursive least squares; return the tap whose ridge is looked at next.
+) -> None:
+    """Filter and adapt by recursive least squares.
 
     P = R⁻¹ = U D Uᵀ is kept by its factors: ``factor``, each row of which is a column of U, upper triangular with ones
     on its diagonal, and ``scales``, the positive diagonal of D. Bierman's update multiplies D by positive numbers only:
     P cannot lose its symmetry or become indefinite, whatever is rounded. ``targets`` is the ridge that R should hold;
-    nothing is learnt where it is zero.
+    nothing is learnt where it is zero. ``counts`` is the tap whose ridge is looked at next, and how many samples,
+    up to n_taps, have been learnt from.
 
     ``reversed_h`` has a length that four divides; its first taps, whose columns are zero, stay zero. ``ridge`` has one
     value for each of the others.
@@ -256,10 +261,12 @@ def recurse(
     n_idle = n_taps - ridge.shape[0]
     decay = forgetting ** ridge.shape[0]
     gain = np.zeros(n_taps)
+    next_tap, n_learnt = counts[0], counts[1]
     for n in range(y.shape[0]):
-        if restarts[n]:
+        # Fewer samples than taps say anything that noise wants where the ridge is too small for them.
+        if restarts[n] or (n_learnt < ridge.shape[0] and targets[n] > 2.0 * ridge[next_tap]):
             reversed_h[:] = 0.0
-            ridge[:] = 0.0
+            n_learnt = 0
         window = x[n : n + n_taps]
         total = 0.0
         for k in range(n_taps):
@@ -268,12 +275,14 @@ def recurse(
         error[n] = y[n] - total
         if targets[n] == 0.0:
             continue
-        if ridge[0] == 0.0:  # nothing has been learnt yet
+        if n_learnt == 0:
             ridge[:] = targets[n]
             factor[:] = 0.0
             for i in range(n_idle, n_taps):
                 factor[i, i] = 1.0
                 scales[i] = 1.0 / targets[n]
+
+        n_learnt = min(n_learnt + 1, ridge.shape[0])
 
         # Forgetting wears the ridge down, tap after tap it is put back: nothing else bounds P where x excites nothing.
         ridge[next_tap] *= decay
@@ -303,4 +312,4 @@ def recurse(
         correction = error[n] / variance
         for k in range(n_taps):
             reversed_h[k] += correction * gain[k]
-    return next_tap
+    counts[0], counts[1] = next_tap, n_learnt

@@ -26,9 +26,9 @@ class APA(SampleFilter):
         end (n_taps, P), y and e the last P samples of the microphone and what ĥ as it is now leaves of them,
         δ = regularisation · L · P_x and P_x the power of the far end.
 
-    Order 1 is NLMS with the same regularisation. Each further window takes one more coefficient of an autoregressive model out of the signal, which
-    is why speech slows this filter less than NLMS; noise is amplified as those directions are. The far end's power
-    and its pauses are dealt with as in :class:`~course_lib.adaptive.lms.NLMS`.
+    Order 1 is NLMS with the same regularisation. Each further window takes one more coefficient of an autoregressive
+    model out of the signal, which is why speech slows this filter less than NLMS; noise is amplified as those
+    directions are. The far end's power and its pauses are dealt with as in :class:`~course_lib.adaptive.lms.NLMS`.
 
     Args:
         n_taps: L, length of the impulse response.

@@ -78,7 +78,7 @@ class RLS(SampleFilter):
         self._scales = np.zeros(self._n_taps)
         self._ridge = np.zeros(n_taps)
         # The newest sample is the first to excite a tap, hence that tap the first to need a ridge.
-        self._next_tap = n_taps - 1
+        self._counts = np.array([n_taps - 1, 0])
 
     @property
     def impulse_response(self) -> Array:
@@ -87,7 +87,7 @@ class RLS(SampleFilter):
 
     def _run(self, x: Array, y: Array, adapt: Flags, estimate: Array, error: Array) -> None:
         level = self._level.push((x[self._n_taps - 1 :] ** 2)[None])
-        self._next_tap = kernels().recurse(
+        kernels().recurse(
             x,
             y,
             np.where(adapt & level.active, self._regularisation * level.usual, 0.0),
@@ -96,7 +96,7 @@ class RLS(SampleFilter):
             self._factor,
             self._scales,
             self._ridge,
-            self._next_tap,
+            self._counts,
             self._reversed_h,
             estimate,
             error,
