@@ -23,6 +23,7 @@ MISTAKES = {
     "02_ica": ("[:, ::-1]", "likely cause:"),
     "03_nmf_ilrma": ("** 0.5", "likely cause:"),
     "04_beamforming": (".conj()", "likely cause: the sign is turned round"),
+    "05_lms_aec": ("[::-1]", "likely cause: the two results are exchanged"),
 }
 """For each lesson what turns the right answer to its first exercise into a wrong one, and what its check then says."""
 
