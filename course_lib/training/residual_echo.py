@@ -503,9 +503,9 @@ def _main(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Where the parameters go; into the folder unless given.")
     ] = None,
-    scenes: Annotated[int, typer.Option(min=1, help="Calls to train on.")] = 320,
+    scenes: Annotated[int, typer.Option(min=1, help="Calls to train on.")] = 240,
     validation_scenes: Annotated[int, typer.Option(min=1, help="Calls to choose the best parameters by.")] = 24,
-    steps: Annotated[int, typer.Option(min=1, help="Updates in all.")] = 1800,
+    steps: Annotated[int, typer.Option(min=1, help="Updates in all.")] = 1300,
     minutes: Annotated[float, typer.Option(help="Stop training after that time; the same command goes on.")] = math.inf,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Cores to train with.")] = 1,
@@ -517,7 +517,7 @@ def _main(
     torch.set_num_threads(threads)
     duration_s, n_rooms = _DURATION_S, dict(zip(_KINDS, _N_ROOMS, strict=True))
     if quick:
-        scenes, validation_scenes, steps, duration_s, n_rooms = 6, 2, 20, 4.0, dict.fromkeys(_KINDS, 1)
+        scenes, validation_scenes, steps, duration_s, n_rooms = 4, 1, 8, 4.0, dict.fromkeys(_KINDS, 1)
     # Calls of another seed or length are not to be taken for this run's.
     folder = folder / f"{'quick' if quick else 'seed'}_{seed}"
     folder.mkdir(parents=True, exist_ok=True)
