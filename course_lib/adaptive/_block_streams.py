@@ -54,6 +54,12 @@ class DelayLine:
         self.spectra[:, self.newest] = spectra
         self.energies[:, self.newest] = np.sum(spectra.real**2 + spectra.imag**2, axis=1)
 
+    def scale(self, channel: int, factor: float) -> None:
+        """Change the unit of a channel, its past included."""
+        self.spectra[channel] *= factor
+        self.energies[channel] *= factor**2
+        self._segment[channel] *= factor
+
     def partition_energies(self) -> Array:
         """Return the energy of what each partition is multiplied with, shape (n_channels, n_partitions)."""
         rolled: Array = np.roll(self.energies, -self.newest, axis=1)[:, :: self.stride]

@@ -21,6 +21,10 @@ _RECORD: Final = 4.0
 """How many times louder than ever before the far end must be for the uncertainty to be guessed anew."""
 
 
+_BEGINNING: Final = 2
+"""For how long that goes on, in lengths of the impulse response."""
+
+
 class KalmanState:
     """What a Kalman filter believes: taps, their uncertainty and the power of what is not an echo."""
 
@@ -49,7 +53,8 @@ class KalmanState:
         self.noise = np.zeros(n_freqs)
         self._variance = np.empty(n_freqs)
         self._Y: Spectra = np.empty(n_freqs, dtype=np.complex128)
-        self._loudest = 0.0
+        self._loudest = self._heard = self._played = self._gain = 0.0
+        self._n_beginning = 0
         self._turn = 0
 
     def predict(self, far_end: DelayLine) -> Array:
@@ -63,10 +68,8 @@ class KalmanState:
     def correct(self, far_end: DelayLine, y: Array, estimate: Array) -> None:
         """Learn from the newest block of the microphone and what :meth:`predict` has said of it."""
         error = y - estimate
-        energies = far_end.partition_energies()
-        if energies[:, 0].sum() > _RECORD * self._loudest:
-            self._loudest = float(energies[:, 0].sum())
-            error = self._begin(far_end, energies, y, error)
+        if self._is_beginning(far_end):
+            error = self._begin(far_end, y, error)
         E = tail_spectrum(error)
         power = E.real**2 + E.imag**2
         # Neighbours tell about each other: the zeros in front of the error have smeared its spectrum.
@@ -82,24 +85,54 @@ class KalmanState:
         )
         self._constrain()
 
-    def _begin(self, far_end: DelayLine, energies: Array, y: Array, error: Array) -> Array:
-        """Guess the uncertainty from the levels, for so loud a far end has never been heard; return the error then."""
+    def _is_beginning(self, far_end: DelayLine) -> bool:
+        """Tell whether the far end has become so loud as never before, and its echo may not have been heard yet."""
+        energy = float(far_end.energies[:, far_end.newest].sum())
+        if energy > _RECORD * self._loudest:
+            self._loudest = energy
+            self._n_beginning = _BEGINNING * far_end.energies[0].size
+        self._n_beginning = max(0, self._n_beginning - 1)
+        return self._n_beginning > 0
+
+    def _begin(self, far_end: DelayLine, y: Array, error: Array) -> Array:
+        """Learn the unit of the uncertainty, the power of the microphone over the far end's; return the error then."""
+        self._heard += float(np.vdot(y, y))
+        self._played += float((self.profile * far_end.partition_energies()).sum())
+        known_gain = self._gain
+        self._gain = 2.0 * self._block_length * self._heard / self._played
         if np.vdot(error, error) > np.vdot(y, y):  # taps learnt from next to nothing, which do harm now
-            self.W[:] = 0.0
+            self.restart()
             error = y
-        gain = 2.0 * self._block_length * float(np.vdot(error, error)) / float((self.profile * energies).sum())
-        self.P[:] = gain * self.profile[:, :, None]
+        elif known_gain > 0.0:
+            self.P *= self._gain / known_gain
+        else:
+            self.P[:] = self._gain * self.profile[:, :, None]
         self.predict(far_end)  # for the variance that follows from it
         return error
+
+    def restart(self) -> None:
+        """Forget the echo path, but not how strong echo paths are."""
+        self.W[:] = 0.0
+        self.P[:] = self._gain * self.profile[:, :, None]
+
+    def take_over(self, other: KalmanState) -> None:
+        """Believe what another filter believes, as uncertain as the more uncertain of the two."""
+        self.W[:] = other.W
+        np.maximum(self.P, other.P, out=self.P)
+        self.noise[:] = other.noise
+
+    def return_to(self, other: KalmanState) -> None:
+        """Believe what another filter believes, as uncertain as before."""
+        self.W[:] = other.W
+        self.noise[:] = other.noise
+
+    def scale(self, channel: int, factor: float) -> None:
+        """Go on with a channel of the far end whose unit has become so many times larger."""
+        self.W[channel] *= factor
+        self.P[channel] *= factor**2
 
     def _constrain(self) -> None:
         """Constrain some partitions a hop, so that each has had its turn after a block."""
         chosen = slice(self._turn, None, self._stride)
         constrain(self.W[:, chosen], self._kept[chosen])
         self._turn = (self._turn + 1) % self._stride
-
-    def copy_from(self, other: KalmanState) -> None:
-        """Believe what another filter believes."""
-        self.W[:] = other.W
-        self.P[:] = other.P
-        self.noise[:] = other.noise

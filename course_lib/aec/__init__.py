@@ -5,6 +5,7 @@ noise, y = x ∗ h + s + v what the microphone hears, ŷ = x ∗ ĥ the estimate
 """
 
 from course_lib.aec.alignment import DelayTracker, align, estimate_delay
+from course_lib.aec.canceller import Cancellation, EchoCanceller, cancel_echo
 from course_lib.aec.double_talk import (
     DoubleTalk,
     coherence_detector,
@@ -15,10 +16,13 @@ from course_lib.aec.double_talk import (
 from course_lib.aec.residual import ResidualSuppressor, suppress_residual_echo
 
 __all__ = [
+    "Cancellation",
     "DelayTracker",
     "DoubleTalk",
+    "EchoCanceller",
     "ResidualSuppressor",
     "align",
+    "cancel_echo",
     "coherence_detector",
     "cross_correlation_detector",
     "estimate_delay",

@@ -1,0 +1,160 @@
+"""Two Kalman filters on one echo: one that is hard to disturb, one that follows quickly, and a judge between them."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+import scipy.fft
+
+from course_lib.adaptive._block_streams import Array, DelayLine
+from course_lib.adaptive._kalman_state import KalmanState
+
+_SLOW_TRANSITION: Final = 0.9995
+_FAST_TRANSITION: Final = 0.95
+_NOISE_SMOOTHING: Final = 0.5
+_DECAY_DB_PER_S: Final = 100.0
+# The cube is what a symmetric loudspeaker adds first when it saturates; it is weaker than what it is added to.
+_CHANNEL_WEIGHTS: Final = (1.0, 0.3)
+
+_MEMORY_S: Final = 0.2
+_NOISE_MEMORY_S: Final = 0.022
+_SIGNIFICANT: Final = 3.0
+_EXPLOSION: Final = 4.0
+_BACK: Final = 1.0
+
+
+class Rivalry:
+    """The evidence that one residual holds less echo than another, gathered over the last fifth of a second.
+
+    Both contain the same near-end speech, which may be much louder than what they differ in. So their energies are
+    compared at each frequency in units of the power there, which leaves the decision to frequencies without speech,
+    and the sum in units of the spread that speech and noise alone would give it.
+    """
+
+    def __init__(self, forgetting: float) -> None:
+        """Start without evidence."""
+        self._forgetting = forgetting
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew."""
+        self._advantage = self._variance = 0.0
+
+    def weigh(self, first: Array, second: Array, noise: Array) -> float:
+        """Take spectra of both residuals; return by how many standard deviations the second is better so far."""
+        advantage = (np.abs(first) ** 2 - np.abs(second) ** 2) / noise
+        difference = np.abs(first - second) ** 2 / noise
+        self._advantage = self._forgetting * self._advantage + float(advantage.sum())
+        self._variance = self._forgetting**2 * self._variance + 2.0 * float(difference.sum())
+        return self._advantage / math.sqrt(self._variance) if self._variance > 0.0 else 0.0
+
+
+class TwoPathFilter:
+    """Estimate the echo of one hop after the other.
+
+    The output comes from the slow filter. Whenever the fast one has proved better, the slow one takes over its state;
+    where it has proved worse, it goes back to that of the slow one. If the untouched microphone has proved better
+    than the slow filter, both start anew: so no state of theirs, however bad, lasts.
+    """
+
+    def __init__(self, n_taps: int, block_length: int, hop_length: int, sample_rate: int, *, nonlinear: bool) -> None:
+        """Start with echo paths of zeros."""
+        self._n_channels = 2 if nonlinear else 1
+        self._block_length, self._hop_length = block_length, hop_length
+        self._n_partitions = -(-n_taps // block_length)
+        self._n_taps = n_taps
+        self._slow, self._fast = (
+            KalmanState(
+                (self._n_channels, self._n_partitions, block_length + 1),
+                n_taps,
+                hop_length,
+                transition=transition ** (block_length / sample_rate / 0.016),
+                noise_smoothing=_NOISE_SMOOTHING,
+                channel_weights=np.array(_CHANNEL_WEIGHTS[: self._n_channels]),
+                decay_db=_DECAY_DB_PER_S * block_length / sample_rate,
+            )
+            for transition in (_SLOW_TRANSITION, _FAST_TRANSITION)
+        )
+        self._far_end = DelayLine(self._n_channels, self._n_partitions, block_length, hop_length)
+        self._peak = 0.0
+        self._recent_y = np.zeros(block_length)
+        hop_s = hop_length / sample_rate
+        self._fast_better, self._nothing_better = (Rivalry(math.exp(-hop_s / _MEMORY_S)) for _ in range(2))
+        self._noise_forgetting = math.exp(-hop_s / _NOISE_MEMORY_S)
+        self._noise = np.zeros(hop_length // 2 + 1)
+        self._window = np.hanning(hop_length + 2)[1:-1]
+        self._fade = (np.arange(hop_length) + 0.5) / hop_length
+
+    @property
+    def history_length(self) -> int:
+        """How many samples of the far end before a hop its estimate depends on."""
+        return (self._n_partitions + 1) * self._block_length
+
+    @property
+    def impulse_response(self) -> Array:
+        """The linear echo path that the slow filter believes in, shape (n_taps,)."""
+        taps = scipy.fft.irfft(self._slow.W[0], n=2 * self._block_length)[:, : self._block_length]
+        return np.array(taps.reshape(-1)[: self._n_taps])
+
+    def replay(self, x: Array) -> None:
+        """Put another past into the filters, shape (history_length,): the far end is delayed otherwise from now on."""
+        for begin in range(0, x.size, self._hop_length):
+            self._push_far_end(x[begin : begin + self._hop_length])
+
+    def restart(self) -> None:
+        """Forget the echo path."""
+        self._slow.restart()
+        self._fast.restart()
+        self._fast_better.forget()
+        self._nothing_better.forget()
+
+    def process(self, x: Array, y: Array) -> Array:
+        """Take the next hop of far end and microphone, and return the estimate of its echo, shape (hop_length,)."""
+        self._push_far_end(x)
+        self._recent_y = np.concatenate([self._recent_y[y.size :], y])
+        slow, fast = self._slow.predict(self._far_end), self._fast.predict(self._far_end)
+        self._slow.correct(self._far_end, self._recent_y, slow)
+        self._fast.correct(self._far_end, self._recent_y, fast)
+        return self._judge(y, slow[-y.size :], fast[-y.size :])
+
+    def _judge(self, y: Array, slow: Array, fast: Array) -> Array:
+        """Let the better filter go on, and return the estimate that leads over to it."""
+        if np.vdot(y - slow, y - slow) > _EXPLOSION * np.vdot(y, y):
+            self._slow.restart()
+            slow = np.zeros_like(y)
+        residuals = scipy.fft.rfft(self._window * np.stack([y, y - slow, y - fast]))
+        power = np.min(residuals.real**2 + residuals.imag**2, axis=0)
+        self._noise = self._noise_forgetting * self._noise + (1.0 - self._noise_forgetting) * power
+        noise = np.maximum(self._noise, power)
+        noise += 1e-12 * noise.max() + np.finfo(np.float64).tiny
+        if self._nothing_better.weigh(residuals[1], residuals[0], noise) > _SIGNIFICANT:
+            self.restart()
+            return slow * (1.0 - self._fade)
+        evidence = self._fast_better.weigh(residuals[1], residuals[2], noise)
+        if evidence > _SIGNIFICANT:
+            self._slow.take_over(self._fast)
+            self._fast_better.forget()
+            self._nothing_better.forget()
+            return slow + self._fade * (fast - slow)
+        if evidence < -_BACK:
+            self._fast.return_to(self._slow)
+            self._fast_better.forget()
+        return slow
+
+    def _push_far_end(self, x: Array) -> None:
+        if self._n_channels == 1:
+            self._far_end.push(x[None])
+            return
+        peak = float(np.abs(x).max())
+        if peak > self._peak:
+            # The cube is kept at the size of the signal. A change of its unit changes nothing else.
+            if self._peak > 0.0:
+                factor = (self._peak / peak) ** 2
+                self._far_end.scale(1, factor)
+                self._slow.scale(1, 1.0 / factor)
+                self._fast.scale(1, 1.0 / factor)
+            self._peak = peak
+        cube = x * (x / self._peak) ** 2 if self._peak > 0.0 else x
+        self._far_end.push(np.stack([x, cube]))
