@@ -43,21 +43,25 @@ def with_pyroomacoustics(kind: str, n_taps: int, x: np.ndarray, y: np.ndarray, *
 
 @benchmark("adaptive")
 def nlms(duration_s: float) -> Iterator[Case]:
-    for n_taps in (128, 512):
-        n_samples = round(min(duration_s, LONGEST_S["NLMS"]) * SAMPLE_RATE)
-        x, y, windows, h = call(n_samples, n_taps)
-        yield Case(
-            f"NLMS, {n_taps} taps, {n_samples} samples",
-            None,
-            [
-                ours("nlms", lambda: adaptive.nlms(x, y, n_taps).impulse_response),
-                peer("padasip NLMS", lambda: padasip.filters.FilterNLMS(n_taps, mu=0.5).run(y, windows)[2][-1]),
-                peer("pyroomacoustics NLMS", lambda: with_pyroomacoustics("NLMS", n_taps, x, y, mu=0.5), counts=False),
-            ],
-            limit=PROMISED if n_taps == 512 else None,
-            quality=lambda w, h=h: misalignment(h, w),
-            quality_name="misalignment, dB",
-        )
+    yield nlms_case(128, duration_s, None)
+    yield nlms_case(512, duration_s, PROMISED)
+
+
+def nlms_case(n_taps: int, duration_s: float, limit: float | None) -> Case:
+    n_samples = round(min(duration_s, LONGEST_S["NLMS"]) * SAMPLE_RATE)
+    x, y, windows, h = call(n_samples, n_taps)
+    return Case(
+        f"NLMS, {n_taps} taps, {n_samples} samples",
+        None,
+        [
+            ours("nlms", lambda: adaptive.nlms(x, y, n_taps).impulse_response),
+            peer("padasip NLMS", lambda: padasip.filters.FilterNLMS(n_taps, mu=0.5).run(y, windows)[2][-1]),
+            peer("pyroomacoustics NLMS", lambda: with_pyroomacoustics("NLMS", n_taps, x, y, mu=0.5), counts=False),
+        ],
+        limit=limit,
+        quality=lambda w: misalignment(h, w),
+        quality_name="misalignment, dB",
+    )
 
 
 @benchmark("adaptive")

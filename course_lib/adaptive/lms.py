@@ -98,12 +98,13 @@ class NLMS(_GradientFilter):
         with δ = regularisation · L · P, P the power of the far end.
 
     For white x, no noise and δ = 0 the misalignment falls by about 10 log₁₀(1 − μ(2 − μ)/L) dB a sample, whatever the
-    level (a quarter faster at μ = 1, for the windows overlap); the filter is stable for 0 < μ < 2. Where the far end pauses, its background noise would fill the sum, and the
-    microphone's noise divided by so little would ruin what has been learnt: hence δ, and no learning at all where the
-    mean power over the filter lies more than ``activity_threshold_db`` below P. Unless given, P is the largest mean
-    power over the filter so far, forgotten within about a minute (2²⁰ samples). What has been learnt before anybody
-    spoke at the far end was learnt from that background noise: when P rises by ``restart_threshold_db`` after the
-    filter has once been full, ĥ starts anew.
+    level (a quarter faster at μ = 1, for the windows overlap); the filter is stable for 0 < μ < 2.
+
+    Where the far end pauses, its background noise would fill the sum, and the microphone's noise divided by so little
+    would ruin what has been learnt: hence δ, and no learning at all where the mean power over the filter lies more than
+    ``activity_threshold_db`` below P. Unless given, P is the largest mean power over the filter so far, forgotten
+    within about a minute (2²⁰ samples). What has been learnt before anybody spoke at the far end was learnt from that
+    background noise: when P rises by ``restart_threshold_db`` after the filter has once been full, ĥ starts anew.
 
     Args:
         n_taps: L, length of the impulse response.

@@ -11,11 +11,14 @@ forgives any filter of L taps, not only the one tap α: it is at least SI-SDR (w
 if L = 1, always, and for L > 1 where r is orthogonal to all L − 1 delayed copies of s.
 """
 
+from course_lib.metrics.detection import ROC, roc_curve
 from course_lib.metrics.echo import erle, misalignment
+from course_lib.metrics.perceptual import pesq, stoi
 from course_lib.metrics.ratios import si_sdr, si_sdr_improvement, snr
 from course_lib.metrics.separation import BSSEval, Decomposition, best_permutation, bss_eval, decompose
 
 __all__ = [
+    "ROC",
     "BSSEval",
     "Decomposition",
     "best_permutation",
@@ -23,7 +26,10 @@ __all__ = [
     "decompose",
     "erle",
     "misalignment",
+    "pesq",
+    "roc_curve",
     "si_sdr",
     "si_sdr_improvement",
     "snr",
+    "stoi",
 ]
