@@ -26,11 +26,9 @@ def unit_power(covariance: NDArray[Any]) -> NDArray[Any]:
 
 
 def loaded(covariance: NDArray[Any], loading: float) -> NDArray[Any]:
-    """Scale each frequency to a mean power of 1 and load its diagonal; a silent one becomes the identity."""
-    identity = np.eye(covariance.shape[1])
-    silent = (mean_power(covariance) <= 0)[:, None, None]
-    scaled = np.where(silent, identity, unit_power(covariance))
-    result: NDArray[Any] = scaled + max(as_loading(loading), _LEAST_LOADING) * identity
+    """Scale each frequency to a mean power of 1 and load its diagonal; a silent one becomes a multiple of I."""
+    amount = max(as_loading(loading), _LEAST_LOADING)
+    result: NDArray[Any] = unit_power(covariance) + amount * np.eye(covariance.shape[1])
     return result
 
 
