@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+import scipy.fft
 import torch
 from numpy.typing import ArrayLike, NDArray
 
@@ -65,8 +66,8 @@ class WaveformEchoModel(torch.nn.Module):
     def valid(self, far_end: torch.Tensor) -> torch.Tensor:
         """Return the echo where the signal holds all the far end that sounds in it.
 
-        A circular convolution as long as the signal wraps round into the first n_taps − 1 samples alone, which are
-        dropped: the overlap-save method.
+        A circular convolution at least as long as the signal wraps round into the first n_taps − 1 samples alone, which
+        are dropped: the overlap-save method.
 
         Args:
             far_end: x with n_taps − 1 samples of history, shape (..., n_samples).
@@ -74,9 +75,10 @@ class WaveformEchoModel(torch.nn.Module):
             ŷ, shape (..., n_samples − n_taps + 1).
         """
         n_samples = far_end.shape[-1]
-        H = torch.fft.rfft(self.impulse_response, n=n_samples)
-        echo: torch.Tensor = torch.fft.irfft(torch.fft.rfft(far_end) * H, n=n_samples)
-        return echo[..., len(self.impulse_response) - 1 :]
+        n_fft = scipy.fft.next_fast_len(n_samples, real=True)
+        H = torch.fft.rfft(self.impulse_response, n=n_fft)
+        echo: torch.Tensor = torch.fft.irfft(torch.fft.rfft(far_end, n=n_fft) * H, n=n_fft)
+        return echo[..., len(self.impulse_response) - 1 : n_samples]
 
 
 class STFTEchoModel(torch.nn.Module):
