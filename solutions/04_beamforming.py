@@ -1802,7 +1802,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Both methods find both talkers, within 3°, in a room and in a murmur. The peak of the target is off by 2 to 3°: reflections pull. MUSIC's peaks are sharper, but it was told that there are two talkers. Neither knows which of them is *yours*. For that you need something that lasts, such as a mask: `beamforming.srp_phat` of the bins in which it is large.
+# Both methods find both talkers, within 3°, in a room and in a murmur. The peak of the target is off by 2 to 3°: reflections pull. MUSIC's peaks are sharper, but it was told that there are two talkers. Neither knows which of them is *yours*. For that you need something that lasts, such as a mask that weighs the bins.
 #
 # ## 9. All methods on the same scene
 #
@@ -1870,7 +1870,7 @@ plt.show()
 #
 # ### Reverberation
 #
-# The same talkers in rooms that ring longer. In the open air the plane wave is right, and MVDR with it the best. Each wall takes some of that away.
+# The same talkers in rooms that ring longer. In the open air the plane wave is nearly right, and MVDR with it nearly as good as Souden's. Each wall takes some of that away, from both, and more from the plane wave.
 
 # %% tags="demo"
 rooms_s = [0.0, 0.15, 0.3, 0.5]
@@ -1957,7 +1957,7 @@ for name, weights in {
 listen(copy_sounds, sample_rate)
 
 # %% [markdown]
-# The voice has vanished: 33 dB down, by a beamformer that was told exactly where it is. Loading helps a little. MVDR with the hiss alone in its covariance is delay and sum, and keeps the voice. The walls of a room make many such copies. It is one more reason to keep the target out of the covariance.
+# The voice has vanished: 33 dB down, by a beamformer that was told exactly where it is. With loading it is still 7 dB down. MVDR with the hiss alone in its covariance is delay and sum, and keeps the voice. The walls of a room make many such copies. It is one more reason to keep the target out of the covariance.
 #
 # ### Microphones that differ
 #
