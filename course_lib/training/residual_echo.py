@@ -252,7 +252,7 @@ def prepare_batch(
     Raises:
         ValueError: if the calls are of different lengths.
     Cost: O(n_samples·log K).
-    Reference: see :func:`course_lib.aec.residual.suppressor_features`.
+    Reference: J.-M. Valin, "A hybrid DSP/deep learning approach to real-time full-band speech enhancement", MMSP 2018.
     Lesson: 05 §9
     """
     import torch
@@ -303,10 +303,8 @@ class TrainingRun:
     best_parameters: dict[str, NDArray[np.float32]]
     """The parameters with the least validation loss."""
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether the last step has been made, and tried."""
-        return bool(len(self.validation_steps)) and int(self.validation_steps[-1]) == len(self.losses)
+    is_complete: bool
+    """Whether all steps have been made."""
 
 
 def _copy_parameters(network: torch.nn.Module) -> dict[str, NDArray[np.float32]]:
@@ -426,6 +424,7 @@ def fit(
         validation_steps=np.array([step for step, _ in validations], dtype=np.int64),
         validation_losses=np.array([loss for _, loss in validations]),
         best_parameters=best,
+        is_complete=len(losses) == n_steps,
     )
 
 
