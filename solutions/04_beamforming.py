@@ -1750,6 +1750,7 @@ check.close(
     mistakes={
         "the frames were added up before squaring: each bin is squared, then the mean is taken.": [5 / 18, 5 / 18, 1 / 18],
         "the silent frame was left out of the mean.": [0.75, 0.75, 0.25],
+        "a silent channel was given the phase 0, and a vote: where X is zero, so is its phase factor.": [2 / 3, 2.5 / 3, 1 / 3],
         "the powers were summed: take their mean.": [1.5, 1.5, 0.5],
     },
 )
