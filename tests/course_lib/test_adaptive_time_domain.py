@@ -301,6 +301,17 @@ def test_pauses_and_jumps_of_the_far_end_do_no_harm(rng, robust, levels):
     assert np.all(np.isfinite(result.error))
 
 
+def test_nothing_is_learnt_while_the_far_end_pauses(rng, robust):
+    """However loud somebody at the near end is: the far end is 60 dB below what it was."""
+    _, stream, options = robust
+    x, y, _ = scene(rng, 0, 16, far_end=with_levels(rng, [1, 1e-3], 500))
+    filter_ = stream(16, **options)
+    filter_.push(x[:520], y[:520])  # until the filter holds nothing but the pause
+    before = filter_.impulse_response
+    filter_.push(x[520:], y[520:] + 10 * rng.standard_normal(480))
+    np.testing.assert_array_equal(filter_.impulse_response, before)
+
+
 def test_without_its_guards_nlms_does_diverge_in_pauses(rng):
     x, y, h = scene(rng, 0, 64, far_end=with_levels(rng, [1, 1e-3], 12_000))
     noisy = y + 0.03 * rng.standard_normal(x.size)
