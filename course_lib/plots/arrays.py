@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _DYNAMIC_RANGE_DB = 40.0
 _FIGURE_IN = 4.2
+# Colour is not the only cue.
+_LINE_STYLES = ("-", "--", "-.", ":")
 
 
 def array_geometry(
@@ -26,7 +28,7 @@ def array_geometry(
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Draw the microphones of an array from above, numbered from 1, and the directions of sources.
+    """Draw the microphones of an array from above, numbered from 0 as in an array of their signals, and the directions of sources.
 
     Args:
         positions_m: of the microphones, shape (n_channels, 3), in metres.
@@ -50,7 +52,7 @@ def array_geometry(
     places = 100 * positions[:, :2]
     radius = max(float(np.linalg.norm(places, axis=1).max()), 1.0)
     ax.plot(places[:, 0], places[:, 1], "o", color=colour(6), markersize=7)
-    for number, (x, y) in enumerate(places, start=1):
+    for number, (x, y) in enumerate(places):
         ax.annotate(str(number), (x, y), xytext=(6, 6), textcoords="offset points")
     for i, (azimuth, label) in enumerate(zip(np.deg2rad(azimuths), labels, strict=True)):
         x, y = 1.8 * radius * np.cos(azimuth), 1.8 * radius * np.sin(azimuth)
@@ -175,7 +177,8 @@ def polar_pattern(
         radians = np.deg2rad(azimuths)
         if np.isclose(azimuths[-1] - azimuths[0] + np.ptp(azimuths[:2]), 360):  # a full circle is drawn closed
             radians, level = np.append(radians, radians[0]), np.append(level, level[0])
-        ax.plot(radians, np.maximum(level, top - dynamic_range_db), color=colour(i), label=name)
+        style = _LINE_STYLES[i % len(_LINE_STYLES)]
+        ax.plot(radians, np.maximum(level, top - dynamic_range_db), style, color=colour(i), label=name)
     ax.set_ylim(top - dynamic_range_db, top)
     ax.set_yticks(np.arange(top, top - dynamic_range_db, -10.0))
     ax.set_xlabel("Azimuth (°); radius: response (dB)")
