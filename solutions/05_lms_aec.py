@@ -113,7 +113,7 @@ listen({"what your partner hears of herself": come_back[: 8 * sample_rate]}, sam
 #
 # $$\boxed{\;0 < \mu < \frac{2}{\lambda_{\max}}\;}$$
 #
-# The largest eigenvalue limits the step, and the smallest one pays: with $\mu = 1/\lambda_{\max}$ the slowest part shrinks by $1 - \lambda_{\min}/\lambda_{\max}$ each time. If the **eigenvalue spread** $\lambda_{\max}/\lambda_{\min}$ is 1000, it takes some thousand steps to lose $1/e$.
+# The largest eigenvalue limits the step, and the smallest one pays: with $\mu = 1/\lambda_{\max}$ the slowest part shrinks by $1 - \lambda_{\min}/\lambda_{\max}$ each time. If the **eigenvalue spread** $\lambda_{\max}/\lambda_{\min}$ is 1000, it takes some thousand steps to shrink to $1/e$.
 #
 # Where do the eigenvalues come from? For a unit vector $q$, $q^{\mathsf T}Rq$ is the power of $x$ after the filter $q$. With the power spectrum $S(\omega)$ of the input and the filter's response $Q(\omega)$,
 #
@@ -1795,7 +1795,7 @@ print(f"largest difference from the offline result: {np.abs(output - offline).ma
 listen({"microphone": live.microphone, "sent": output, "near end alone": live.near_end}, sample_rate)
 
 # %% [markdown]
-# The delay is found within the first second, and from then on the filter needs no taps for it. After the change the echo is back for a moment. Computing a block takes a fraction of the time that it lasts, and the stream equals the offline result to the last bit: a canceller that you can test offline is one that you can trust live.
+# The delay is found within the first second, and from then on the filter needs no taps for it. After the change the filters need a second or two to learn the new path; so long, the network keeps the gate shut. Computing a block takes a fraction of the time that it lasts, and the stream equals the offline result to the last bit: a canceller that you can test offline is one that you can trust live.
 #
 # ### 10.2 Keep the sounds
 #
