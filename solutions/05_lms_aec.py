@@ -27,7 +27,7 @@
 #
 # | | |
 # |---|---|
-# | Time | about six hours: two and a half for the exercises, the rest for reading and listening; take a break before section 6 |
+# | Time | about six hours: nearly three for the exercises, the rest for reading and listening; take a break before section 6 |
 # | Points | 20: ten programming exercises (16) and three written ones (4) |
 # | You need | lesson 01 (convolution, blocks, overlap-save, STFT-domain convolution, `conv1d`); lesson 02 (covariance, eigenvalues, SI-SDR); derivatives |
 # | You will use again | gradients and step sizes in lessons 07 to 10; masks after a linear stage in lesson 06; adaptive filters in lesson 09, where they cancel noise in the air |
@@ -51,7 +51,7 @@ sample_rate = SAMPLE_RATE_HZ
 CORPUS = "offline"  # for real talkers: python data_fetch.py fetch mini-librispeech, and then "mini-librispeech"
 
 # %% [markdown]
-# All voices come from `data.speech_clip(talker, seconds, corpus=CORPUS)`. Offline they are synthetic, and built on your machine. With a fetched corpus the same cells cancel the echo of real talkers; the numbers in the text are those of the offline voices.
+# All voices come from `data.speech_clip(talker, seconds, corpus=CORPUS)`. Offline they are synthetic, and built on your machine. With a fetched corpus the same cells cancel the echo of real talkers; the numbers in the text are those of the offline voices. Other voices change the decibels, by where their spectra are weak and by how long they pause. What is derived stays.
 #
 # ## 1. Listen first
 #
