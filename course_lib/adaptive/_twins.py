@@ -127,7 +127,7 @@ def rls(
     n_taps: int,
     *,
     forgetting: float = 0.999,
-    regularisation: float = 0.1,
+    regularisation: float = 1e-3,
     activity_threshold_db: float = -40.0,
     restart_threshold_db: float = 20.0,
     far_end_power: float | None = None,

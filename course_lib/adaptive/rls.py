@@ -31,9 +31,10 @@ class RLS(SampleFilter):
     samples; with λ < 1 it looks back over about 1/(1 − λ) samples, which should be several times L.
 
     The recursion of P as it is written loses symmetry and sign to rounding, and grows without bound in every
-    direction that the far end does not excite. Here P = S Sᵀ, and S is updated by rotations (inverse QR
-    decomposition); and the ridge that has been forgotten is put back, one tap a sample, around ĥ as it is, whenever
-    half of it has gone. Where the far end pauses, nothing is learnt and nothing forgotten, as in
+    direction that the far end does not excite. Here P = U D Uᵀ, U triangular with ones on its diagonal, and Bierman's
+    update multiplies the diagonal D by positive numbers only; and the ridge that has been forgotten is put back, one
+    tap a sample, around ĥ as it is, whenever half of it has gone. A small δ learns faster from coloured sound, a large
+    one is hurt less by noise. Where the far end pauses, nothing is learnt and nothing forgotten, as in
     :class:`~course_lib.adaptive.lms.NLMS`.
 
     Args:
@@ -46,8 +47,8 @@ class RLS(SampleFilter):
     Raises:
         ValueError: if n_taps < 1 or a number lies outside its range.
     Cost: 2.5·L² multiplications a sample.
-    Reference: S. T. Alexander and A. L. Ghirnikar, "A method for recursive least squares filtering based upon an
-        inverse QR decomposition", IEEE Trans. SP 41(1), 1993; S. Haykin, Adaptive Filter Theory, 5th ed., ch. 10, 15.
+    Reference: G. J. Bierman, "Measurement updating using the U-D factorization", Automatica 12(4), 1976; S. Haykin,
+        Adaptive Filter Theory, 5th ed., ch. 10.
     Lesson: 05 §4
     """
 
@@ -56,7 +57,7 @@ class RLS(SampleFilter):
         n_taps: int,
         *,
         forgetting: float = 0.999,
-        regularisation: float = 0.1,
+        regularisation: float = 1e-3,
         activity_threshold_db: float = -40.0,
         restart_threshold_db: float = 20.0,
         far_end_power: float | None = None,
@@ -109,7 +110,7 @@ def rls(
     n_taps: int,
     *,
     forgetting: float = 0.999,
-    regularisation: float = 0.1,
+    regularisation: float = 1e-3,
     activity_threshold_db: float = -40.0,
     restart_threshold_db: float = 20.0,
     far_end_power: float | None = None,
@@ -137,8 +138,8 @@ def rls(
     Raises:
         ValueError: if the lengths differ, an input is empty, complex or not finite, or a number outside its range.
     Cost: 2.5·N·L² multiplications.
-    Reference: S. T. Alexander and A. L. Ghirnikar, "A method for recursive least squares filtering based upon an
-        inverse QR decomposition", IEEE Trans. SP 41(1), 1993; S. Haykin, Adaptive Filter Theory, 5th ed., ch. 10, 15.
+    Reference: G. J. Bierman, "Measurement updating using the U-D factorization", Automatica 12(4), 1976; S. Haykin,
+        Adaptive Filter Theory, 5th ed., ch. 10.
     Lesson: 05 §4
     """
     return run_offline(
