@@ -21,10 +21,6 @@ _RECORD: Final = 4.0
 """How many times louder than ever before the far end must be for the uncertainty to be guessed anew."""
 
 
-_BEGINNING: Final = 2
-"""For how long that goes on, in lengths of the impulse response."""
-
-
 class KalmanState:
     """What a Kalman filter believes: taps, their uncertainty and the power of what is not an echo."""
 
@@ -53,8 +49,7 @@ class KalmanState:
         self.noise = np.zeros(n_freqs)
         self._variance = np.empty(n_freqs)
         self._Y: Spectra = np.empty(n_freqs, dtype=np.complex128)
-        self._loudest = self._heard = self._played = self._gain = 0.0
-        self._n_beginning = 0
+        self._loudest = self._gain = 0.0
         self._turn = 0
 
     def predict(self, far_end: DelayLine) -> Array:
@@ -68,7 +63,9 @@ class KalmanState:
     def correct(self, far_end: DelayLine, y: Array, estimate: Array) -> None:
         """Learn from the newest block of the microphone and what :meth:`predict` has said of it."""
         error = y - estimate
-        if self._is_beginning(far_end):
+        energy = float(far_end.energies[:, far_end.newest].sum())
+        if energy > _RECORD * self._loudest:
+            self._loudest = energy
             error = self._begin(far_end, y, error)
         E = tail_spectrum(error)
         power = E.real**2 + E.imag**2
@@ -85,28 +82,14 @@ class KalmanState:
         )
         self._constrain()
 
-    def _is_beginning(self, far_end: DelayLine) -> bool:
-        """Tell whether the far end has become so loud as never before, and its echo may not have been heard yet."""
-        energy = float(far_end.energies[:, far_end.newest].sum())
-        if energy > _RECORD * self._loudest:
-            self._loudest = energy
-            self._n_beginning = _BEGINNING * far_end.energies[0].size
-        self._n_beginning = max(0, self._n_beginning - 1)
-        return self._n_beginning > 0
-
     def _begin(self, far_end: DelayLine, y: Array, error: Array) -> Array:
-        """Learn the unit of the uncertainty, the power of the microphone over the far end's; return the error then."""
-        self._heard += float(np.vdot(y, y))
-        self._played += float((self.profile * far_end.partition_energies()).sum())
-        known_gain = self._gain
-        self._gain = 2.0 * self._block_length * self._heard / self._played
+        """Guess from the levels how strong the echo may be, for none so loud was ever heard; return the error then."""
         if np.vdot(error, error) > np.vdot(y, y):  # taps learnt from next to nothing, which do harm now
-            self.restart()
+            self.W[:] = 0.0
             error = y
-        elif known_gain > 0.0:
-            self.P *= self._gain / known_gain
-        else:
-            self.P[:] = self._gain * self.profile[:, :, None]
+        expected = float((self.profile * far_end.partition_energies()).sum())
+        self._gain = 4.0 * self._block_length * float(np.vdot(error, error)) / expected
+        self.P[:] = self._gain * self.profile[:, :, None]
         self.predict(far_end)  # for the variance that follows from it
         return error
 
@@ -126,13 +109,14 @@ class KalmanState:
         self.W[:] = other.W
         self.noise[:] = other.noise
 
-    def scale(self, channel: int, factor: float) -> None:
-        """Go on with a channel of the far end whose unit has become so many times larger."""
-        self.W[channel] *= factor
-        self.P[channel] *= factor**2
+    def rescale(self, channel: int, growth: float) -> None:
+        """Go on with a channel of the far end that has become smaller, uncertain of it as at the start."""
+        self.W[channel] *= growth
+        self.P[channel] = self._gain * self.profile[channel][:, None]
 
     def _constrain(self) -> None:
-        """Constrain some partitions a hop, so that each has had its turn after a block."""
-        chosen = slice(self._turn, None, self._stride)
+        """Constrain some partitions a hop, so that each has had its turn after two blocks, or one without overlap."""
+        period = 2 * self._stride if self._stride > 1 else 1
+        chosen = slice(self._turn, None, period)
         constrain(self.W[:, chosen], self._kept[chosen])
-        self._turn = (self._turn + 1) % self._stride
+        self._turn = (self._turn + 1) % period

@@ -16,12 +16,18 @@ _FAST_TRANSITION: Final = 0.95
 _NOISE_SMOOTHING: Final = 0.5
 _DECAY_DB_PER_S: Final = 100.0
 # The cube is what a symmetric loudspeaker adds first when it saturates; it is weaker than what it is added to.
-_CHANNEL_WEIGHTS: Final = (1.0, 0.3)
+_CHANNEL_WEIGHTS: Final = (1.0, 1.0)
+
+# The cube is kept at about the size of the signal: its unit is this many peaks, and changes when one exceeds it.
+_HEADROOM: Final = 2.0
+_GROWTH: Final = 4.0
 
 _MEMORY_S: Final = 0.2
 _NOISE_MEMORY_S: Final = 0.022
-_SIGNIFICANT: Final = 3.0
+_SIGNIFICANT: Final = 4.0
 _EXPLOSION: Final = 4.0
+_PATIENCE_S: Final = 0.5
+_HARM: Final = 2.0
 _BACK: Final = 1.0
 
 
@@ -78,10 +84,12 @@ class TwoPathFilter:
             for transition in (_SLOW_TRANSITION, _FAST_TRANSITION)
         )
         self._far_end = DelayLine(self._n_channels, self._n_partitions, block_length, hop_length)
-        self._peak = 0.0
+        self._unit = 0.0
         self._recent_y = np.zeros(block_length)
         hop_s = hop_length / sample_rate
-        self._fast_better, self._nothing_better = (Rivalry(math.exp(-hop_s / _MEMORY_S)) for _ in range(2))
+        self._fast_better = Rivalry(math.exp(-hop_s / _MEMORY_S))
+        self._heard = self._left = 0.0
+        self._patience = math.exp(-hop_s / _PATIENCE_S)
         self._noise_forgetting = math.exp(-hop_s / _NOISE_MEMORY_S)
         self._noise = np.zeros(hop_length // 2 + 1)
         self._window = np.hanning(hop_length + 2)[1:-1]
@@ -108,7 +116,7 @@ class TwoPathFilter:
         self._slow.restart()
         self._fast.restart()
         self._fast_better.forget()
-        self._nothing_better.forget()
+        self._heard = self._left = 0.0
 
     def process(self, x: Array, y: Array) -> Array:
         """Take the next hop of far end and microphone, and return the estimate of its echo, shape (hop_length,)."""
@@ -122,21 +130,21 @@ class TwoPathFilter:
     def _judge(self, y: Array, slow: Array, fast: Array) -> Array:
         """Let the better filter go on, and return the estimate that leads over to it."""
         if np.vdot(y - slow, y - slow) > _EXPLOSION * np.vdot(y, y):
-            self._slow.restart()
             slow = np.zeros_like(y)
         residuals = scipy.fft.rfft(self._window * np.stack([y, y - slow, y - fast]))
         power = np.min(residuals.real**2 + residuals.imag**2, axis=0)
         self._noise = self._noise_forgetting * self._noise + (1.0 - self._noise_forgetting) * power
         noise = np.maximum(self._noise, power)
         noise += 1e-12 * noise.max() + np.finfo(np.float64).tiny
-        if self._nothing_better.weigh(residuals[1], residuals[0], noise) > _SIGNIFICANT:
+        self._heard = self._patience * self._heard + np.vdot(y, y)
+        self._left = self._patience * self._left + np.vdot(y - slow, y - slow)
+        if self._left > _HARM * self._heard:
             self.restart()
             return slow * (1.0 - self._fade)
         evidence = self._fast_better.weigh(residuals[1], residuals[2], noise)
         if evidence > _SIGNIFICANT:
             self._slow.take_over(self._fast)
             self._fast_better.forget()
-            self._nothing_better.forget()
             return slow + self._fade * (fast - slow)
         if evidence < -_BACK:
             self._fast.return_to(self._slow)
@@ -148,13 +156,14 @@ class TwoPathFilter:
             self._far_end.push(x[None])
             return
         peak = float(np.abs(x).max())
-        if peak > self._peak:
-            # The cube is kept at the size of the signal. A change of its unit changes nothing else.
-            if self._peak > 0.0:
-                factor = (self._peak / peak) ** 2
-                self._far_end.scale(1, factor)
-                self._slow.scale(1, 1.0 / factor)
-                self._fast.scale(1, 1.0 / factor)
-            self._peak = peak
-        cube = x * (x / self._peak) ** 2 if self._peak > 0.0 else x
+        if peak > self._unit:
+            unit = _HEADROOM * peak
+            if self._unit > 0.0:
+                self._far_end.scale(1, (self._unit / unit) ** 2)
+                # A cube learnt from what was quiet says little about what is loud.
+                growth = (unit / self._unit) ** 2 if unit < _GROWTH * self._unit else 0.0
+                self._slow.rescale(1, growth)
+                self._fast.rescale(1, growth)
+            self._unit = unit
+        cube = x * (x / self._unit) ** 2 if self._unit > 0.0 else x
         self._far_end.push(np.stack([x, cube]))

@@ -7,11 +7,12 @@ come, the canceller works in hops, so that all outputs end to end are those of :
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from course_lib.aec._suppressor import Suppressor
 from course_lib.aec._two_path import TwoPathFilter
 from course_lib.aec.alignment import DelayTracker
 from course_lib.constants import SAMPLE_RATE_HZ
@@ -25,33 +26,6 @@ _LONGEST_TAIL_S: Final = 4.0
 _MARGIN_S: Final = 0.002
 # An echo within the first part of the filter leaves enough taps for what follows it.
 _LATE_SHARE: Final = 0.125
-
-
-class Suppressor(Protocol):
-    """What takes away, sample for sample, the echo that the filter has left."""
-
-    @property
-    def latency(self) -> int:
-        """Most samples by which the output is behind the input."""
-
-    def push(self, far_end: ArrayLike, microphone: ArrayLike, output: ArrayLike, echo_estimate: ArrayLike) -> Array:
-        """Take the next samples of the four signals and return what is ready.
-
-        Args:
-            far_end: x, delayed as the filter sees it, shape (n_samples,).
-            microphone: y, shape (n_samples,).
-            output: e, shape (n_samples,).
-            echo_estimate: ŷ, shape (n_samples,).
-        Returns:
-            Samples, shape (n_ready,).
-        """
-
-    def flush(self) -> Array:
-        """Return the samples that are left.
-
-        Returns:
-            Samples, shape (n_left,).
-        """
 
 
 @dataclass(frozen=True, eq=False)
