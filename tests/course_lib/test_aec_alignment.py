@@ -208,7 +208,7 @@ def test_two_arrivals_of_about_one_strength_do_not_make_it_jump():
 
 def test_the_delay_is_kept_while_the_far_end_is_quiet():
     rng = np.random.default_rng(11)
-    x = np.concatenate([rng.standard_normal(48_000), 1e-4 * rng.standard_normal(80_000)])
+    x = np.concatenate([rng.standard_normal(48_000), 3e-3 * rng.standard_normal(160_000)])
     y = delayed(x, 2000)
     y[50_000:] += rng.standard_normal(len(y) - 50_000)  # near-end talk
     tracker = DelayTracker()
