@@ -942,6 +942,7 @@ check.close(
         "the gradient's sign is wrong: walk downhill.": [5.0, 16.025],
     },
 )
+assert not any(torch.is_tensor(_loss) for _loss in _result[1]), "The losses are still tensors. Note numbers: loss.item() gives one."
 check.close(
     _result[0],
     torch.tensor([0.7], dtype=torch.float64),
