@@ -154,7 +154,7 @@ import {store}
 def {function}(*arguments):
     return {store}.table[tuple(map({store}.remembered, arguments))]
 """
-NEEDS_ITS_INPUTS = {"convolve_with_torch"}
+NEEDS_ITS_INPUTS = {"convolve_with_torch", "stft_echo_model"}
 """Exercises whose right answer cannot be recited at all: a remembered tensor carries no gradient."""
 
 
