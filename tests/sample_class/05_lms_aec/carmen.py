@@ -1,0 +1,1 @@
+# %% [markdown] start="blank" about="Handed in as it was given out."
