@@ -1696,7 +1696,7 @@ plt.show()
 listen({name: run.error[part] for name, run in contenders.items()}, sample_rate)
 
 # %% [markdown]
-# The plain filter is wrecked. The detector saves some of it, but reacts late: the first syllable has done its harm by then, and afterwards it holds the filter longer than it should. Even the oracle's freezing costs 6 dB, for a frozen filter cannot learn what the far end says next. Kalman loses 3 dB in double talk and has them back at once. It goes on learning between your words, and in all the bins that you leave free.
+# The plain filter is wrecked. The detector saves some of it, but reacts late: the first syllable has done its harm by then, and afterwards it holds the filter longer than it should. Even the oracle's freezing costs 6 dB, for a frozen filter cannot learn what the far end says next. Kalman loses 3 to 4 dB in double talk and has them back at once. It goes on learning between your words, and in all the bins that you leave free.
 #
 # Has Kalman no weakness? It has one, and the formulas show it. When the filter is good, $P$ is small. If now the *path* changes, the error grows, $\Psi$ is estimated from the error, and the filter concludes: somebody speaks loudly, I had better not move. Only the transition $A$ lets $P$ grow again, and slowly. Section 11 will show how slowly. The cure is a second filter that is bold, and a judge who compares the two.
 
@@ -1731,7 +1731,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# At a drive of 4 (a small loudspeaker turned up) the filter is stuck below 10 dB, where the linear loudspeaker allowed 19. More taps or more time do not help.
+# At a drive of 4 (a small loudspeaker turned up) the filter is stuck below 10 dB, where the linear loudspeaker allowed 21. More taps or more time do not help.
 #
 # One remedy is still a filter. The first term of an odd, saturating $f$ beyond the linear one is cubic: $f(x) \approx x - c\,x^3$. So give the canceller $x^3$ as a *second input*, with an echo path of its own. The library's canceller does. What remains after that needs another tool.
 #
@@ -1752,7 +1752,7 @@ for name, sound in {"microphone": harsh.microphone, "linear": linear.output, "wi
 listen({"microphone": harsh.microphone, "linear": linear.output, "with x³": cubic.output, "and the network": masked.output, "near end": harsh.near_end}, sample_rate)
 
 # %% [markdown]
-# The cube takes 1 to 2 dB more of the echo than the linear filter, without harm to your voice. The network does something else. While only the far end speaks it shuts the gate: what remains is silence. In double talk it has to choose, bin by bin, and gains another decibel here. Listen to your voice in the last player but one: where the far end was loud, it is thinner.
+# The cube takes 3 dB more of the echo than the linear filter, and your voice gains as much. The network does something else. While only the far end speaks it shuts the gate: what remains is silence. In double talk it has to choose, band by band, and gains another 2 dB here. Listen to your voice in the last player but one, where the far end is loud: what is missing there, the mask has taken with the echo.
 #
 # ## 10. A streaming canceller
 #
@@ -1867,7 +1867,7 @@ excerpt = slice(5 * sample_rate, 15 * sample_rate)
 listen({"microphone": y[excerpt], **{name: outputs[name][excerpt] for name in ("NLMS", "Kalman", "canceller", "canceller and network")}}, sample_rate)
 
 # %% [markdown]
-# *In peace* all get 18 to 22 dB. *In double talk* NLMS makes the near end worse than doing nothing (−3 dB), freezing helps (4.5), Kalman is at 16 dB and the canceller at 19.5. *After the change* it is the other way round: plain NLMS, which trusts nobody, is back first, with 10 dB in the first second. The frozen one takes the change for double talk. Kalman believes that somebody speaks, and is not back by the end. The canceller has both a careful filter and a bold one, and a judge between them. *The network* takes the last of the echo, 50 dB and more, and its price stands in the fourth column: this loudspeaker is linear, there was little left to take, and what it took in double talk was mostly voice. *Latency and cost:* look at the last two columns of your own table.
+# *In peace* all get 19 to 23 dB. *In double talk* NLMS makes the near end worse than doing nothing (−3 dB), freezing helps (4.5), Kalman is at 17 dB and the canceller at 19. *After the change* it is the other way round: plain NLMS, which trusts nobody, is back first, with 10 dB in the first second. The frozen one takes the change for double talk. Kalman believes that somebody speaks, and is not back by the end. The canceller has both a careful filter and a bold one, and a judge between them. *The network* takes the last of the echo, 60 dB and more, where only the far end speaks. In double talk it gains nothing to speak of: the loudspeaker is linear here, and the filter has left it little to take. *Latency and cost:* look at the last two columns of your own table.
 #
 # ## 12. Where it breaks
 #
