@@ -61,10 +61,11 @@ def correct(
     E: NDArray[Any],
     inverse: NDArray[Any],
     transition_power: float,
+    least_drift: NDArray[Any],
     W: NDArray[Any],
     P: NDArray[Any],
 ) -> None:
-    """W_p ← W_p + P_p X_p* E/D and P_p ← A²(1 − ½ P_p |X_p|²/D) P_p + (1 − A²)|W_p|²; ``inverse`` is 1/D."""
+    """W_p ← W_p + P_p X_p* E/D and P_p ← A² (1 − ½ P_p |X_p|²/D) P_p + (1 − A²)(|W_p|² + least), given 1/D."""
     n_channels, n_partitions, n_freqs = W.shape
     n_places = X.shape[1]
     for c in range(n_channels):
@@ -72,6 +73,7 @@ def correct(
             spectrum = X[c, (newest + p * stride) % n_places]
             weights = W[c, p]
             covariance = P[c, p]
+            least = least_drift[c, p, 0]
             for k in range(n_freqs):
                 x = spectrum[k]
                 gain = covariance[k] * inverse[k]
@@ -79,7 +81,7 @@ def correct(
                 weights[k] = weight
                 learnt = 1.0 - 0.5 * gain * (x.real * x.real + x.imag * x.imag)
                 covariance[k] = transition_power * learnt * covariance[k] + (1.0 - transition_power) * (
-                    weight.real * weight.real + weight.imag * weight.imag
+                    weight.real * weight.real + weight.imag * weight.imag + least
                 )
 
 

@@ -20,6 +20,9 @@ from course_lib.adaptive._block_streams import (
 _RECORD: Final = 4.0
 """How many times louder than ever before the far end must be for the uncertainty to be guessed anew."""
 
+_LEAST_DRIFT: Final = 1e-3
+"""How much even taps of zero drift, relative to those of which nothing is known: or they would stay zero for good."""
+
 
 class KalmanState:
     """What a Kalman filter believes: taps, their uncertainty and the power of what is not an echo."""
@@ -49,7 +52,9 @@ class KalmanState:
         self.noise = np.zeros(n_freqs)
         self._variance = np.empty(n_freqs)
         self._Y: Spectra = np.empty(n_freqs, dtype=np.complex128)
-        self._loudest = self._gain = 0.0
+        # P of an echo path of which nothing is known, shape (n_channels, n_partitions, 1).
+        self._unknown = np.zeros((*shape[:2], 1))
+        self._loudest = 0.0
         self._turn = 0
 
     def predict(self, far_end: DelayLine) -> Array:
@@ -63,6 +68,8 @@ class KalmanState:
     def correct(self, far_end: DelayLine, y: Array, estimate: Array) -> None:
         """Learn from the newest block of the microphone and what :meth:`predict` has said of it."""
         error = y - estimate
+        if not far_end.energies.any():
+            return
         energy = float(far_end.energies[:, far_end.newest].sum())
         if energy > _RECORD * self._loudest:
             self._loudest = energy
@@ -78,25 +85,34 @@ class KalmanState:
         total = self._variance + self._stride * self.noise
         inverse = np.divide(1.0, total, out=np.zeros_like(total), where=total > np.finfo(np.float64).tiny)
         frequency_kernels().correct(
-            far_end.spectra, far_end.newest, far_end.stride, E, inverse, self._transition_power, self.W, self.P
+            far_end.spectra,
+            far_end.newest,
+            far_end.stride,
+            E,
+            inverse,
+            self._transition_power,
+            _LEAST_DRIFT * self._unknown,
+            self.W,
+            self.P,
         )
         self._constrain()
 
     def _begin(self, far_end: DelayLine, y: Array, error: Array) -> Array:
         """Guess from the levels how strong the echo may be, for none so loud was ever heard; return the error then."""
-        if np.vdot(error, error) > np.vdot(y, y):  # taps learnt from next to nothing, which do harm now
+        heard, left = float(np.vdot(y, y)), float(np.vdot(error, error))
+        if left > heard:  # by taps learnt from next to nothing, which do harm now
             self.W[:] = 0.0
-            error = y
+            error, left = y, heard
         expected = float((self.profile * far_end.partition_energies()).sum())
-        self._gain = 4.0 * self._block_length * float(np.vdot(error, error)) / expected
-        self.P[:] = self._gain * self.profile[:, :, None]
+        self._unknown = 4.0 * self._block_length * heard / expected * self.profile[:, :, None]
+        self.P[:] = left / heard * self._unknown if heard > 0.0 else 0.0
         self.predict(far_end)  # for the variance that follows from it
         return error
 
     def restart(self) -> None:
         """Forget the echo path, but not how strong echo paths are."""
         self.W[:] = 0.0
-        self.P[:] = self._gain * self.profile[:, :, None]
+        self.P[:] = self._unknown
 
     def take_over(self, other: KalmanState) -> None:
         """Believe what another filter believes, as uncertain as the more uncertain of the two."""
@@ -112,7 +128,7 @@ class KalmanState:
     def rescale(self, channel: int, growth: float) -> None:
         """Go on with a channel of the far end that has become smaller, uncertain of it as at the start."""
         self.W[channel] *= growth
-        self.P[channel] = self._gain * self.profile[channel][:, None]
+        self.P[channel] = self._unknown[channel]
 
     def _constrain(self) -> None:
         """Constrain some partitions a hop, so that each has had its turn after two blocks, or one without overlap."""

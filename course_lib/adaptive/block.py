@@ -29,12 +29,15 @@ from course_lib.adaptive.adaptation import Adaptation
 _QUIET: Final = 1e-4
 """Share of the far end's usual power below which it counts as silent (−40 dB)."""
 
+_RECORD: Final = 4.0
+"""How many times louder than ever before the far end must be for what was learnt to be doubted."""
+
 
 class PartitionedBlockFilter(BlockFilter):
     """Adapt a filter to a stream block by block in the frequency domain, its impulse response cut into partitions.
 
     Equation: e = y − last L samples of IDFT(Σ_p X_p W_p);  W_p ← W_p + DFT(first L taps of IDFT(μ[k] X_p* E)),
-        μ[k] = μ / (Σ_p |X_p[k]|² + δ), or μ itself if not normalised
+        μ[k] = μ / (max_{|i|≤1} Σ_p |X_p[k+i]|² + δ), or μ itself if not normalised
 
     Not normalised and constrained this is block LMS, h[k] ← h[k] + μ Σ_n e[n] x[n − k] over the block, to rounding.
     Normalised, each frequency learns at a pace of its own, so that coloured input such as speech, which makes LMS slow,
@@ -42,7 +45,8 @@ class PartitionedBlockFilter(BlockFilter):
     back to zero: two DFTs a partition are saved, and a worse result is learnt.
 
     δ is relative to the power that the far end usually has, the largest of late, and where the far end is 40 dB weaker
-    than that nothing is learnt: its background noise says nothing about the echo path.
+    than that nothing is learnt: its background noise says nothing about the echo path. If the far end becomes louder
+    than ever and the filter then does harm, it starts anew.
 
     Args:
         n_taps: length of the impulse response.
@@ -83,12 +87,16 @@ class PartitionedBlockFilter(BlockFilter):
         self._kept = kept_taps(self._n_taps, self._n_partitions, self._block_length)
         self._Y = np.empty(self._block_length + 1, dtype=np.complex128)
         self._power = np.empty(self._block_length + 1)
-        self._usual = 0.0
+        self._usual = self._loudest = 0.0
 
     def _process(self, y: Array, adapt: bool) -> Array:
         far_end, kernels = self._far_end, frequency_kernels()
         kernels.predict(far_end.spectra, far_end.newest, far_end.stride, self._W, self._Y)
         estimate: Array = scipy.fft.irfft(self._Y, n=2 * self._block_length)[self._block_length :]
+        if self._normalised and self._is_loudest() and np.vdot(y - estimate, y - estimate) > np.vdot(y, y):
+            # What was learnt from a quiet far end was noise, and would be as much louder as the far end now is.
+            self._W[:] = 0.0
+            estimate = np.zeros_like(y)
         step = self._step() if adapt else None
         if step is not None:
             kernels.descend(
@@ -98,6 +106,14 @@ class PartitionedBlockFilter(BlockFilter):
                 constrain(self._W, self._kept)
         return estimate
 
+    def _is_loudest(self) -> bool:
+        """Tell whether the far end is four times louder than it was when this was last said."""
+        energy = float(self._far_end.energies[:, self._far_end.newest].sum())
+        if energy <= _RECORD * self._loudest:
+            return False
+        self._loudest = energy
+        return True
+
     def _step(self) -> Array | float | None:
         """Return the step size of each frequency, or None where there is nothing to learn from."""
         if not self._normalised:
@@ -105,11 +121,15 @@ class PartitionedBlockFilter(BlockFilter):
         far_end = self._far_end
         frequency_kernels().sum_powers(far_end.spectra, far_end.newest, far_end.stride, self._n_partitions, self._power)
         mean = float(self._power.mean())
+        # A loud frequency leaks into the error of its quiet neighbours, which must not take it for theirs.
+        power = self._power.copy()
+        power[1:] = np.maximum(power[1:], self._power[:-1])
+        power[:-1] = np.maximum(power[:-1], self._power[1:])
         forgetting = np.exp(-self._block_length / LEVEL_MEMORY_SAMPLES)
         self._usual = max(mean, forgetting * self._usual)
         if mean <= _QUIET * self._usual:
             return None
-        step: Array = self._step_size / (self._power + self._regularisation * self._usual + np.finfo(np.float64).tiny)
+        step: Array = self._step_size / (power + self._regularisation * self._usual + np.finfo(np.float64).tiny)
         return step
 
 
@@ -129,7 +149,7 @@ def partitioned_block_lms(
     """Identify an echo path from a recording block by block: :class:`PartitionedBlockFilter` in one call.
 
     Equation: e = y − last L samples of IDFT(Σ_p X_p W_p);  W_p ← W_p + DFT(first L taps of IDFT(μ[k] X_p* E)),
-        μ[k] = μ / (Σ_p |X_p[k]|² + δ), or μ itself if not normalised
+        μ[k] = μ / (max_{|i|≤1} Σ_p |X_p[k+i]|² + δ), or μ itself if not normalised
 
     Args:
         x: far-end signal, shape (n_samples,).
@@ -184,7 +204,7 @@ def frequency_domain_lms(
     """Identify an echo path in the frequency domain with one partition: blocks as long as the impulse response.
 
     Equation: e = y − last L samples of IDFT(X W);  W ← W + DFT(first L taps of IDFT(μ[k] X* E)),
-        μ[k] = μ / (|X[k]|² + δ), or μ itself if not normalised
+        μ[k] = μ / (max_{|i|≤1} |X[k+i]|² + δ), or μ itself if not normalised
 
     Args:
         x: far-end signal, shape (n_samples,).

@@ -19,7 +19,7 @@ class FrequencyDomainKalman(BlockFilter):
     """Adapt a filter to a stream by a Kalman filter in the frequency domain, partitioned and diagonal.
 
     Equation: D = ½ Σ_p |X_p|² P_p + R Ψ;  W_p ← W_p + P_p X_p* E / D, each partition constrained to L taps;
-        P_p ← A² (1 − ½ P_p |X_p|² / D) P_p + (1 − A²) |W_p|²;  Ψ ← β Ψ + (1 − β) |E|² before
+        P_p ← A² (1 − ½ P_p |X_p|² / D) P_p + (1 − A²)(|W_p|² + 10⁻³ P₀);  Ψ ← β Ψ + (1 − β) |E|² before
 
     The echo path is a state that drifts: W ← A W + noise. P is how uncertain the filter is of it, so the first part
     of D is the power of the error that the filter blames on itself, and Ψ is that of near-end speech and noise. Their
@@ -29,8 +29,9 @@ class FrequencyDomainKalman(BlockFilter):
     and never lets the gain pass one half of what would cancel the error at once.
 
     The uncertainty at the start is guessed from the levels of error and far end whenever the far end becomes 6 dB
-    louder than ever before: P_p = g q_p, with g the power of the error over that of the far end and q_p a profile that
-    falls by ``decay_db`` a partition, as sound in a room does. So no level has to be known.
+    louder than ever before: P_p = g q_p, with g twice the power of the error over that of the far end and q_p a profile
+    that falls by ``decay_db`` a partition, as sound in a room does. So no level has to be known. P₀ is the same with
+    the microphone in place of the error: the P of an echo path of which nothing is known.
 
     With ``hop_length`` below the block length blocks overlap by the factor R = block_length / hop_length. Learning
     then is faster and the latency lower, for R times the cost. Each partition is constrained once in a block.
@@ -111,7 +112,7 @@ def frequency_domain_kalman(
     """Identify an echo path from a recording by a Kalman filter: :class:`FrequencyDomainKalman` in one call.
 
     Equation: D = ½ Σ_p |X_p|² P_p + R Ψ;  W_p ← W_p + P_p X_p* E / D, each partition constrained to L taps;
-        P_p ← A² (1 − ½ P_p |X_p|² / D) P_p + (1 − A²) |W_p|²;  Ψ ← β Ψ + (1 − β) |E|² before
+        P_p ← A² (1 − ½ P_p |X_p|² / D) P_p + (1 − A²)(|W_p|² + 10⁻³ P₀);  Ψ ← β Ψ + (1 − β) |E|² before
 
     Args:
         x: far-end signal, shape (n_samples,), or (n_channels, n_samples).

@@ -136,8 +136,8 @@ class TwoPathFilter:
         self._noise = self._noise_forgetting * self._noise + (1.0 - self._noise_forgetting) * power
         noise = np.maximum(self._noise, power)
         noise += 1e-12 * noise.max() + np.finfo(np.float64).tiny
-        self._heard = self._patience * self._heard + np.vdot(y, y)
-        self._left = self._patience * self._left + np.vdot(y - slow, y - slow)
+        self._heard = self._patience * self._heard + float(np.vdot(y, y))
+        self._left = self._patience * self._left + float(np.vdot(y - slow, y - slow))
         if self._left > _HARM * self._heard:
             self.restart()
             return slow * (1.0 - self._fade)
