@@ -1858,8 +1858,8 @@ for ax in axes:
     ax.axhline(0, color="0.3", linewidth=0.8)
 axes[0].text(TALK_S[0] + 0.1, 0.03, "double talk", transform=axes[0].get_xaxis_transform())
 axes[0].text(CHANGE_S + 0.1, 0.03, "path change", transform=axes[0].get_xaxis_transform())
-axes[0].set(ylabel="Echo less by (dB)", ylim=(-6, 42), title="Each method has its moment; the canceller has no bad one")
-axes[1].set(xlabel="Time (s)", ylabel="ERLE (dB)", ylim=(-6, 100), title="What the far end hears of herself: the network shuts the gate")
+axes[0].set(ylabel="Echo less by (dB)", ylim=(-6, 42), title="Each method has its moment; the canceller is behind only just after the change")
+axes[1].set(xlabel="Time (s)", ylabel="ERLE (dB)", ylim=(-6, 125), title="What the far end hears of herself: the network shuts the gate")
 for ax in axes:
     ax.legend(ncols=4, loc="upper left", fontsize=8)
 plt.show()
