@@ -110,9 +110,10 @@ class KalmanState:
         return error
 
     def restart(self) -> None:
-        """Forget the echo path, but not how strong echo paths are."""
+        """Forget the echo path, and guess anew how strong it may be."""
         self.W[:] = 0.0
         self.P[:] = self._unknown
+        self._loudest = 0.0
 
     def take_over(self, other: KalmanState) -> None:
         """Believe what another filter believes, as uncertain as the more uncertain of the two."""

@@ -125,12 +125,12 @@ class TwoPathFilter:
         slow, fast = self._slow.predict(self._far_end), self._fast.predict(self._far_end)
         self._slow.correct(self._far_end, self._recent_y, slow)
         self._fast.correct(self._far_end, self._recent_y, fast)
-        return self._judge(y, slow[-y.size :], fast[-y.size :])
+        estimate = self._judge(y, slow[-y.size :], fast[-y.size :])
+        harmful = np.vdot(y - estimate, y - estimate) > _EXPLOSION * np.vdot(y, y)
+        return np.zeros_like(y) if harmful else estimate
 
     def _judge(self, y: Array, slow: Array, fast: Array) -> Array:
         """Let the better filter go on, and return the estimate that leads over to it."""
-        if np.vdot(y - slow, y - slow) > _EXPLOSION * np.vdot(y, y):
-            slow = np.zeros_like(y)
         residuals = scipy.fft.rfft(self._window * np.stack([y, y - slow, y - fast]))
         power = np.min(residuals.real**2 + residuals.imag**2, axis=0)
         self._noise = self._noise_forgetting * self._noise + (1.0 - self._noise_forgetting) * power
