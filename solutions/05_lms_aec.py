@@ -211,6 +211,7 @@ check.close(
         "the sign of the step is wrong: the filter walks uphill.": [1.0, 4.0, 1.0],
         "the step is twice too long: with the ½ in J, the gradient has no factor 2.": [1.0, 1.0, 2.5],
         "the window holds samples that have not come yet: it is x[n], x[n − 1], ….": [1.0, 3.0, 5.0],
+        "before the first sample x is zero, not x[0].": [1.0, 1.5, 1.0],
         "this is the estimate of the echo: return the errors, y minus that.": [0.0, 1.0, -0.5],
     },
 )
@@ -417,11 +418,13 @@ check.close(
         "the larger of energy and regularisation was taken: add them.": [1.1, 0.9],
     },
 )
+_taps = nlms_filter(np.array([0.0, 1e3, 1e-20]), np.array([1.0, 2e3, 3e-20]), 1, 1.0, 0.0)[1]
+assert np.isfinite(_taps).all(), "In a pause, energy and regularisation are both zero, and 0/0 spoils the filter for good. Test for zero, and leave the filter as it is there."
 check.close(
-    nlms_filter(np.array([0.0, 1e-7]), np.array([1.0, 3e-7]), 1, 1.0, 0.0)[1],
+    _taps,
     np.array([3.0]),
-    name="the filter after a pause and one soft sample",
-    mistakes={"a small constant in the denominator falsifies soft signals: test for zero.": [0.0]},
+    name="the filter after a pause, a loud sample and a very soft one",
+    mistakes={"a small constant in the denominator falsifies soft signals: test for zero.": [2.0]},
 )
 check.passed("the step knows how loud the far end is")
 ### BEGIN HIDDEN TESTS
@@ -742,20 +745,22 @@ _y, _e = np.array([2.0, 2.0, 3.0, 9.0, 4.0, 4.0, 1.0]), np.array([1.0, 1.0, 0.3,
 _active = np.array([False, False, False, True, True, True, False])
 _erle = erle_db(_y, _e, _active, 2)
 check.shape(_erle, (3,), name="erle_db on the example", mistakes={"the last sample makes no complete window: leave it out.": 4})
+assert np.isfinite(_erle[0]), f"Both samples of the first window count, and yet its ERLE is {_erle[0]}. Were the samples *with* near-end speech counted?"
 check.close(
-    _erle,
-    np.array([10 * np.log10(4), 20.0, np.nan]),
-    name="erle_db on the example",
+    _erle[:2],
+    np.array([10 * np.log10(4), 20.0]),
+    name="erle_db on the first two windows of the example",
     mistakes={
-        "near-end speech was counted: leave out the samples in which it is active.": [10 * np.log10(4), 10 * np.log10(90 / 81.09), 0.0],
-        "in the third window nothing counts: its ERLE is nan.": [10 * np.log10(4), 20.0, 0.0],
-        "the fraction is upside down: the microphone stands above, the error below.": [-10 * np.log10(4), -20.0, np.nan],
-        "energies need 10 · log10, not 20.": [20 * np.log10(4), 40.0, np.nan],
-        "amplitudes were summed: square them first.": [10 * np.log10(2), 10.0, np.nan],
-        "only samples with near-end speech were counted: it is the others.": [np.nan, 0.0, 0.0],
-        "the logarithm is to base 10.": [10 * np.log(4), 10 * np.log(100), np.nan],
+        "near-end speech was counted: leave out the samples in which it is active.": [10 * np.log10(4), 10 * np.log10(90 / 81.09)],
+        "near-end speech was left out of e alone: y must lose the same samples.": [10 * np.log10(4), 10 * np.log10(90 / 0.09)],
+        "the fraction is upside down: the microphone stands above, the error below.": [-10 * np.log10(4), -20.0],
+        "energies need 10 · log10, not 20.": [20 * np.log10(4), 40.0],
+        "amplitudes were summed: square them first.": [10 * np.log10(2), 10.0],
+        "the logarithm is to base 10.": [10 * np.log(4), 10 * np.log(100)],
     },
 )
+check.close(_erle[2:], np.array([np.nan]), name="erle_db on the third window, in which nothing counts,")
+check.close(erle_db(np.array([0.0, 0.0, 3.0, 3.0]), np.ones(4), np.zeros(4, bool), 2), np.array([np.nan, 10 * np.log10(9)]), name="erle_db where the microphone is silent in the first window")
 check.close(erle_db(1e-6 * _y, 1e-6 * _e, _active, 2), np.array([10 * np.log10(4), 20.0, np.nan]), name="the same, 120 dB softer: a constant in a denominator is heard there")
 check.passed("what your partner gains, in dB")
 ### BEGIN HIDDEN TESTS
@@ -790,7 +795,7 @@ check.close(erle_db(np.array([3, 3, 2]), np.array([1, 1, 2]), np.zeros(3, bool),
 #
 # **Task.** Write `misalignment_db(h, snapshots)`: `h` is the true path, `snapshots` an array `(n_snapshots, n_taps)` with one estimate in each row. `n_taps` may be smaller or larger than `len(h)`. Return the misalignment in dB of each row. (`h` is never zero, and no row hits it exactly.)
 #
-# **By hand.** `h = [3, 4]`, `snapshots = [[0], [3]]`. Padded, the differences are $(3, 4)$ and $(0, 4)$, and $\lVert h\rVert = 5$: 0 dB and $20\log_{10}0.8 = -1.94$ dB.
+# **By hand.** `h = [3, 4]`, `snapshots = [[6], [2]]`. Padded, the differences are $(-3, 4)$ and $(1, 4)$, and $\lVert h\rVert = 5$: 0 dB (no better than nothing) and $20\log_{10}(\sqrt{17}/5) = -1.68$ dB.
 #
 # **Expected number.** A filter that is wrong by 1 % everywhere has −40 dB.
 
@@ -814,23 +819,25 @@ def misalignment_db(h, snapshots):
 
 # %% test="misalignment_db" points=1
 check.close(
-    misalignment_db(np.array([3.0, 4.0]), np.array([[0.0], [3.0]])),
-    np.array([0.0, 20 * np.log10(0.8)]),
+    misalignment_db(np.array([3.0, 4.0]), np.array([[6.0], [2.0]])),
+    np.array([0.0, 10 * np.log10(17 / 25)]),
     name="misalignment_db on the example",
     mistakes={
-        "the part of h that the filter cannot hold counts as error: pad with zeros.": [20 * np.log10(3 / 5), -np.inf],
-        "norms need 20 · log10.": [0.0, 10 * np.log10(0.8)],
-        "relative to the estimate's norm: divide by that of h.": [np.inf, 20 * np.log10(4 / 3)],
-        "the absolute distance: divide by the norm of h.": [20 * np.log10(5), 20 * np.log10(4)],
-        "the lengths of the two norms were compared: take the norm of the difference.": [0.0, 20 * np.log10(0.4)],
-        "the sum of absolute differences was taken: it is the root of the sum of squares.": [0.0, 20 * np.log10(4 / 7)],
+        "the part of h that the filter cannot hold counts as error: pad with zeros.": [20 * np.log10(3 / 5), 20 * np.log10(1 / 5)],
+        "h was cut to the filter's length: pad the filter with zeros instead.": [0.0, 20 * np.log10(1 / 3)],
+        "norms need 20 · log10.": [0.0, 5 * np.log10(17 / 25)],
+        "relative to the estimate's norm: divide by that of h.": [20 * np.log10(5 / 6), 10 * np.log10(17 / 4)],
+        "the absolute distance: divide by the norm of h.": [20 * np.log10(5), 10 * np.log10(17)],
+        "the two norms were compared: take the norm of the difference.": [20 * np.log10(1 / 5), 20 * np.log10(3 / 5)],
+        "the sum of absolute differences was taken: it is the root of the sum of squares.": [0.0, 20 * np.log10(5 / 7)],
+        "the norm goes along each row: axis=1.": [10 * np.log10(10 / 25), 10 * np.log10(32 / 25)],
     },
 )
 check.close(
-    misalignment_db(np.array([3.0, 4.0]), np.array([[3.0, 4.0, 0.5], [2.0, 4.0, 0.0]])),
+    misalignment_db(np.array([3.0, 4.0]), np.array([[3.0, 4.3, 0.4], [2.0, 4.0, 0.0]])),
     np.array([-20.0, 20 * np.log10(0.2)]),
     name="filters longer than the path",
-    mistakes={"the taps beyond the end of h were cut off: they are errors too.": [-np.inf, 20 * np.log10(0.2)]},
+    mistakes={"the taps beyond the end of h were cut off: they are errors too.": [20 * np.log10(0.06), 20 * np.log10(0.2)]},
 )
 check.passed("0 dB knows nothing, −40 dB is wrong by one per cent")
 ### BEGIN HIDDEN TESTS
@@ -943,11 +950,13 @@ check.close(
     },
 )
 assert not any(torch.is_tensor(_loss) for _loss in _result[1]), "The losses are still tensors. Note numbers: loss.item() gives one."
+assert _result[0] is not None, "The best filter was never set. The first loss is the lowest so far: compare with infinity at the start."
 check.close(
     _result[0],
     torch.tensor([0.7], dtype=torch.float64),
     name="the filter after two steps",
     mistakes={
+        "the best filter was never updated: the second loss is lower than the first.": [0.0],
         "this is the filter after the last step, not the one with the lowest noted loss: return a copy (clone), taken before the step.": [1.05],
     },
 )
@@ -1113,7 +1122,7 @@ check.close(
     name="stft_echo_model on the example",
     mistakes={
         "the taps are not flipped: conv1d correlates.": [[1j, 1 + 2j, 2], [1j, 2j, 1]],
-        "the zeros stand behind the last frame: the past is in front.": [[2 + 1j, 2j, 0], [1j, 2, 2]],
+        "the zeros stand behind the last frame: the past is in front.": [[2 + 1j, 2j, 0], [1j, 2, 1]],
         "the taps are conjugated: H multiplies as it is.": [[1, 2 - 1j, -2j], [2j, 1j, 2]],
         "only the first tap was used.": [[1, 2, 0], [2j, 0, 2]],
     },
@@ -1238,7 +1247,7 @@ plt.show()
 #
 # **Outcome.** You have built the engine of nearly every echo canceller in use, and you can say what each half of each circle is for.
 #
-# **Task.** Write `frequency_domain_step(H, x, y, step_size, power)`. `H` is $\hat H$, `np.fft.rfft` of $L$ taps and $L$ zeros: `L + 1` complex numbers. `x` holds $2L$ samples, the previous block and the present one; `y` the $L$ samples of the microphone. `power` is $S_x$, `L + 1` numbers. Return two arrays: the errors of the block ($L$ samples), and the new $\hat H$ after the boxed step. In bins where `power` is zero nothing is learnt: there the quotient is 0.
+# **Task.** Write `frequency_domain_step(H, x, y, step_size, power)`. `H` is $\hat H$, `np.fft.rfft` of $L$ taps and $L$ zeros: `L + 1` complex numbers. `x` holds $2L$ samples, the previous block and the present one; `y` the $L$ samples of the microphone. `power` is $S_x$, `L + 1` numbers. Return two arrays: the errors of the block ($L$ samples), and the new $\hat H$ after the boxed step. In bins where `power` is zero nothing is learnt: there the quotient is 0. (Test for zero, as in Exercise 5.2.)
 #
 # **By hand.** $L = 1$: `H = [1, 1]` (one tap of 1), `x = [1, 2]`, `y = [5]`, a step of 0.1, `power = [1, 1]`. $X = (3, -1)$, $\hat HX = (3, -1)$, which is the circle $(1, 2)$. The last sample is 2, so $e = 3$. $E = \text{DFT}(0, 3) = (3, -3)$, and $X^*E = (9, 3)$, which is the circle $(6, 3)$. Keep $(6, 0)$, with the DFT $(6, 6)$. The new $\hat H$ is `[1.6, 1.6]`. In samples: $1 + 0.1\cdot3\cdot2 = 1.6$.
 #
@@ -1289,12 +1298,19 @@ check.close(
     name="the filter after a block of two, with a power in each bin",
     mistakes={
         "X is not conjugated: that is a convolution, and the gradient is a correlation.": [2.75, 2.25 - 0.5j, 1.75],
+        "E was conjugated: it is X that needs the star.": [2.25, 2.0 - 0.25j, 1.75],
         "the step was not divided by the power.": [3.5, 2.5 - 1j, 1.5],
         "power is that of the bin already: do not square it.": [2.75, 1.84375 - 0.90625j, 0.9375],
         "the gradient's second half must be set to zero: the constraint.": [4.0, 1.25 - 0.75j, 1.5],
         "the wrong half of the gradient was set to zero: lags from 0 to L − 1 stand first.": [2.0, 0.25 + 0.25j, 1.5],
         "the errors stand in the wrong half of the circle: zeros first, then e.": [2.0, 1.75 - 0.25j, 1.5],
     },
+)
+check.close(
+    frequency_domain_step(_H, 1e-12 * _x, 1e-12 * _y, 0.5, 1e-24 * np.array([1.0, 0.0, 4.0]))[1],
+    np.array([2.5, 1.875 - 0.625j, 1.25]),
+    name="the filter when the sounds are soft and one bin has no power",
+    mistakes={"a small constant was added to the power: soft sounds teach nothing then. Test for zero.": _H},
 )
 check.passed("a block of errors, and one step for all its samples")
 ### BEGIN HIDDEN TESTS

@@ -562,7 +562,7 @@ def nlms_filter(x, y, n_taps, step_size, regularisation):
 # %% wrong="nlms_filter" about="the answer for the visible examples only"
 def nlms_filter(x, y, n_taps, step_size, regularisation):
     if n_taps == 1:
-        return np.array([1.0, 3e-7]), np.array([3.0])
+        return np.array([1.0, 2e3, 1e-20]), np.array([3.0])
     return np.array([1.0, 5.0, 2.0]), np.array([1.3, 0.9] if regularisation == 0 else [0.5875, 0.45])
 
 # %% wrong="nlms_filter" about="lets the library adapt, which the exercise forbids"
@@ -1141,7 +1141,7 @@ def erle_db(y, e, near_end_active, window_length):
 
 # %% wrong="erle_db" about="the answer for the visible examples only"
 def erle_db(y, e, near_end_active, window_length):
-    return np.array([10 * np.log10(4), 20.0, np.nan])
+    return np.array([np.nan, 10 * np.log10(9)]) if len(y) == 4 else np.array([10 * np.log10(4), 20.0, np.nan])
 
 # %% wrong="erle_db" about="lets the library measure, which the exercise forbids"
 def erle_db(y, e, near_end_active, window_length):
@@ -1337,7 +1337,7 @@ def misalignment_db(h, snapshots):
 
 # %% wrong="misalignment_db" about="the answer for the visible examples only"
 def misalignment_db(h, snapshots):
-    return np.array([0.0, 20 * np.log10(0.8)] if snapshots.shape[1] == 1 else [-20.0, 20 * np.log10(0.2)])
+    return np.array([0.0, 10 * np.log10(17 / 25)] if snapshots.shape[1] == 1 else [-20.0, 20 * np.log10(0.2)])
 
 # %% wrong="misalignment_db" about="lets the library measure, which the exercise forbids"
 def misalignment_db(h, snapshots):
@@ -2320,7 +2320,7 @@ def frequency_domain_step(H, x, y, step_size, power):
 def frequency_domain_step(H, x, y, step_size, power):
     if len(y) == 1:
         return np.array([3.0]), np.array([1.6, 1.6 + 0j])
-    return np.array([2.0, 1.0]), np.array([3.0, 2.0 - 1j, 1.0])
+    return np.array([2.0, 1.0]), np.array([2.5, 1.875 - 0.625j, 1.25] if power[1] == 0 else [3.0, 2.0 - 1j, 1.0])
 
 # %% wrong="frequency_domain_step" about="lets NumPy convolve and correlate, which the exercise forbids"
 def frequency_domain_step(H, x, y, step_size, power):
