@@ -185,6 +185,47 @@ def test_masks_are_worth_more_than_directions(names: dict[str, Any]) -> None:
     assert sdr_db["mwf"] > sdr_db["delay and sum"] + 9
 
 
+def test_on_one_scale_the_wiener_filter_has_its_least_error_at_one(names: dict[str, Any]) -> None:
+    X, S, N, mask = (names[name] for name in ("X", "S", "N", "mask"))
+    target, noise = beamforming.spatial_covariance(X, mask), beamforming.spatial_covariance(X, 1 - mask)
+    share = mask.mean(axis=1)[:, None, None]
+    trade_offs = 10.0 ** np.arange(-1, 1.1, 0.125)
+
+    def best(target: np.ndarray, noise: np.ndarray) -> float:
+        errors = []
+        for trade_off in trade_offs:
+            w = beamforming.mwf(target, noise, trade_off=trade_off)
+            parts = beamforming.apply_beamformer(w, S) - S[0], beamforming.apply_beamformer(w, N)
+            errors.append(sum(np.sum(np.abs(part) ** 2) for part in parts))
+        return float(trade_offs[np.argmin(errors)])
+
+    assert best(share * target, (1 - share) * noise) == pytest.approx(1, rel=0.15)
+    assert best(target, noise) == pytest.approx((1 - mask.mean()) / mask.mean(), rel=0.3)
+
+
+def test_chance_and_the_vector_both_keep_mpdr_from_mvdr(names: dict[str, Any]) -> None:
+    S, N, X = (names[part] for part in ("S_open", "N_open", "X_open"))
+    own = np.linalg.eigh(beamforming.spatial_covariance(S))[1][:, :, -1]
+    own = own / own[:, :1]
+    without_chance = beamforming.spatial_covariance(S) + beamforming.spatial_covariance(N)
+    sdr_db = {}
+    for kind, covariance in {"mixture": beamforming.spatial_covariance(X), "without chance": without_chance}.items():
+        for name, d in {"spherical": names["spherical"](110), "own": own}.items():
+            w = beamforming.mvdr(covariance, d, loading=1e-5)
+            y = names["synthesise"](beamforming.apply_beamformer(w, X))
+            sdr_db[kind, name] = names["scores"](names["open_target"], names["open_rest"], y)[0]
+    assert sdr_db["mixture", "spherical"] < 16 < sdr_db["mixture", "own"] < 20
+    assert 16 < sdr_db["without chance", "spherical"] < 20 < 28 < sdr_db["without chance", "own"]
+
+
+def test_a_mask_removes_the_talker_and_pays_in_hiss(names: dict[str, Any]) -> None:
+    X, mask = names["X"], names["mask"]
+    w = beamforming.mvdr_souden(beamforming.spatial_covariance(X, mask), beamforming.spatial_covariance(X, 1 - mask))
+    images = [names["analyse"](image[:, : names["n_samples"]]) for image in names["scene"].images]
+    other_db, murmur_db, hiss_db = (level_db(beamforming.apply_beamformer(w, part), part[0]) for part in images[1:])
+    assert other_db < -17 < -7 < murmur_db < -3 < 5 < hiss_db
+
+
 @pytest.mark.parametrize("other_deg", [10, 40, 75, 160])
 @pytest.mark.parametrize("rt60_s", [0.0, 0.3])
 def test_the_talkers_may_stand_elsewhere(other_deg: float, rt60_s: float, names: dict[str, Any]) -> None:

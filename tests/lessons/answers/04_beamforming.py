@@ -118,10 +118,10 @@ def steering_vectors(positions_m, frequencies_hz, azimuth_deg):
     delays = -positions_m @ np.array([np.cos(angle), np.sin(angle), 0]) / SPEED_OF_SOUND_M_S
     return np.exp(-2j * np.pi * np.outer(frequencies_hz, delays)).astype(np.complex64)
 
-# %% wrong="steering_vectors" about="the answer for the visible example only"
+# %% wrong="steering_vectors" about="the answer for the visible examples only"
 def steering_vectors(positions_m, frequencies_hz, azimuth_deg):
     quarter = np.array([0, np.cos(np.deg2rad(azimuth_deg)) / 4, np.sin(np.deg2rad(azimuth_deg)) / 2])
-    return np.exp(2j * np.pi * np.outer(frequencies_hz / 1000, quarter))
+    return np.exp(2j * np.pi * np.outer(frequencies_hz / 1000, quarter[-len(positions_m):]))
 
 # %% wrong="steering_vectors" about="lets the library do it, which the exercise forbids"
 def steering_vectors(positions_m, frequencies_hz, azimuth_deg):
@@ -820,6 +820,12 @@ def mvdr_weights(covariance, d, loading):
     z = np.linalg.solve(loaded, d[..., None])[..., 0]
     return np.where(power[:, None] > 0, z / np.sum(d.conj() * z, axis=1)[:, None], d / n_channels)
 
+# %% wrong="mvdr_weights" about="no word on silence"
+def mvdr_weights(covariance, d, loading):
+    mean_power = np.trace(covariance, axis1=1, axis2=2).real / d.shape[1]
+    z = np.linalg.solve(covariance + loading * mean_power[:, None, None] * np.eye(d.shape[1]), d[..., None])[..., 0]
+    return z / np.sum(d.conj() * z, axis=1)[:, None]
+
 # %% wrong="mvdr_weights" about="thinks of silence only when all frequencies are silent"
 def mvdr_weights(covariance, d, loading):
     n_channels = d.shape[1]
@@ -1134,6 +1140,19 @@ def gev_weights(target, noise):
     L = np.linalg.cholesky(noise)
     B = np.linalg.solve(L, np.linalg.solve(L, target).conj().swapaxes(1, 2))
     return np.linalg.solve(L.swapaxes(1, 2), np.linalg.eigh(B)[1][:, :, -1:])[..., 0]
+
+# %% wrong="gev_weights" about="transposes L and conjugates it nowhere, which a real noise does not tell"
+def gev_weights(target, noise):
+    L = np.linalg.cholesky(noise)
+    half_white = np.linalg.solve(L, target)
+    u = np.linalg.eigh(np.linalg.solve(L, half_white.swapaxes(1, 2)))[1][:, :, -1:]
+    return np.linalg.solve(L.swapaxes(1, 2), u)[..., 0]
+
+# %% wrong="gev_weights" about="whitens on the right with the transpose of L, without a conjugate"
+def gev_weights(target, noise):
+    inverse = np.linalg.inv(np.linalg.cholesky(noise))
+    u = np.linalg.eigh(inverse @ target @ inverse.swapaxes(1, 2))[1][:, :, -1:]
+    return (inverse.conj().swapaxes(1, 2) @ u)[..., 0]
 
 # %% wrong="gev_weights" about="the conjugates: weights for w^T x"
 def gev_weights(target, noise):
@@ -1524,6 +1543,15 @@ def gcc_phat_delay(a, b, max_delay):
     lags = np.arange(-max_delay, max_delay + 1)
     return int(lags[np.argmax(np.fft.irfft(np.divide(cross, size, out=np.zeros_like(cross), where=votes))[lags])])
 
+# %% wrong="gcc_phat_delay" about="negative lags by a slice, which is the whole array for a largest delay of 0"
+def gcc_phat_delay(a, b, max_delay):
+    cross = np.fft.rfft(b, 2 * len(b)) * np.fft.rfft(a, 2 * len(a)).conj()
+    size = np.abs(cross)
+    if not size.any():
+        return 0
+    r = np.fft.irfft(np.divide(cross, size, out=np.zeros_like(cross), where=size > 0))
+    return int(np.argmax(np.concatenate([r[-max_delay:], r[: max_delay + 1]]))) - max_delay
+
 # %% wrong="gcc_phat_delay" about="seconds, not samples"
 def gcc_phat_delay(a, b, max_delay):
     cross = np.fft.rfft(b, 2 * len(b)) * np.fft.rfft(a, 2 * len(a)).conj()
@@ -1551,8 +1579,10 @@ def gcc_phat_delay(a, b, max_delay):
 
 # %% wrong="gcc_phat_delay" about="the answer for the visible examples only"
 def gcc_phat_delay(a, b, max_delay):
+    if len(a) == 20 or max_delay == 0:
+        return 0
     if len(a) == 400:
-        return 7
+        return 7 if a[20] > b[20] else -7
     return int(np.flatnonzero(b)[0]) - int(np.flatnonzero(a)[0])
 
 # %% wrong="gcc_phat_delay" about="lets the library do it, which the exercise forbids"
