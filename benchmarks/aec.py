@@ -118,7 +118,7 @@ class Speex:
     """SpeexDSP's canceller, and if wanted the residual-echo suppression of its preprocessor, by ctypes."""
 
     _SET_SAMPLING_RATE = 24
-    _SET_DENOISE = 0
+    _SET_NOISE_SUPPRESS = 8
     _SET_ECHO_STATE = 24
 
     def __init__(self, frame_length: int = BLOCK, *, suppress: bool = False) -> None:
@@ -133,12 +133,12 @@ class Speex:
         """Run over a whole call."""
         lib, length = self._library, self._frame_length
         echo = ctypes.c_void_p(lib.speex_echo_state_init(length, round(TAIL_S * SAMPLE_RATE)))
-        rate, off = ctypes.c_int(SAMPLE_RATE), ctypes.c_int(0)
+        rate, decibels = ctypes.c_int(SAMPLE_RATE), ctypes.c_int(0)
         lib.speex_echo_ctl(echo, self._SET_SAMPLING_RATE, ctypes.byref(rate))
         preprocessor = None
         if self._suppress:
             preprocessor = ctypes.c_void_p(lib.speex_preprocess_state_init(length, SAMPLE_RATE))
-            lib.speex_preprocess_ctl(preprocessor, self._SET_DENOISE, ctypes.byref(off))
+            lib.speex_preprocess_ctl(preprocessor, self._SET_NOISE_SUPPRESS, ctypes.byref(decibels))
             lib.speex_preprocess_ctl(preprocessor, self._SET_ECHO_STATE, echo)
         n_frames = -(-len(microphone) // length)
         x, y = (
@@ -186,19 +186,14 @@ CANCELLERS: dict[str, Callable[[], Process]] = {
 
 
 def recovery_s(scene: EchoScene, residual: np.ndarray) -> float:
-    """Return how long after the change the echo is first down by 10 dB over a quarter of a second, and so stays.
-
-    It "stays" while the echo over the following second is down by 10 dB too. Without near-end speech r holds no harm
-    to speech; in double talk it may, which makes this severe for suppressors.
-    """
+    """Return how long after the change a second begins, over which the echo is down by 10 dB on the whole."""
     change = scene.path_change_sample
     if change is None:
         return float("nan")
-    quarter, second = SAMPLE_RATE // 4, SAMPLE_RATE
-    for begin in range(change, len(residual) - second, SAMPLE_RATE // 20):
-        spans = (slice(begin, begin + quarter), slice(begin, begin + second))
-        if all(erle(scene.echo[span], residual[span]) >= RECOVERED_DB for span in spans):
-            return (begin + quarter - change) / SAMPLE_RATE
+    for begin in range(change, len(residual) - SAMPLE_RATE, SAMPLE_RATE // 20):
+        span = slice(begin, begin + SAMPLE_RATE)
+        if erle(scene.echo[span], residual[span]) >= RECOVERED_DB:
+            return (begin - change) / SAMPLE_RATE
     return float("inf")
 
 

@@ -80,12 +80,12 @@ class FrequencyDomainKalman(BlockFilter):
             self._W.shape,
             self._n_taps,
             self.latency,
-            transition=self._transition,
+            transitions=[self._transition],
             noise_smoothing=self._smoothing,
             channel_weights=np.ones(self._n_channels),
             decay_db=self._decay_db,
         )
-        self._W = self._state.W
+        self._W = self._state.W[0]
         self._recent_y = np.zeros(self._block_length)
 
     def _process(self, y: Array, adapt: bool) -> Array:
@@ -93,7 +93,7 @@ class FrequencyDomainKalman(BlockFilter):
         estimate = self._state.predict(self._far_end)
         if adapt:
             self._state.correct(self._far_end, self._recent_y, estimate)
-        return estimate[-y.size :]
+        return estimate[0, -y.size :]
 
 
 def frequency_domain_kalman(

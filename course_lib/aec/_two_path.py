@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 import scipy.fft
 
-from course_lib.adaptive._block_streams import Array, DelayLine
+from course_lib.adaptive._block_streams import Array, DelayLine, frequency_kernels
 from course_lib.adaptive._kalman_state import KalmanState
 
+_SLOW, _FAST = 0, 1
 _SLOW_TRANSITION: Final = 0.9995
 _FAST_TRANSITION: Final = 0.95
 _NOISE_SMOOTHING: Final = 0.5
@@ -24,37 +25,11 @@ _GROWTH: Final = 4.0
 
 _MEMORY_S: Final = 0.2
 _NOISE_MEMORY_S: Final = 0.022
-_SIGNIFICANT: Final = 4.0
+_SIGNIFICANT: Final = 3.0
 _EXPLOSION: Final = 4.0
 _PATIENCE_S: Final = 0.5
 _HARM: Final = 2.0
 _BACK: Final = 1.0
-
-
-class Rivalry:
-    """The evidence that one residual holds less echo than another, gathered over the last fifth of a second.
-
-    Both contain the same near-end speech, which may be much louder than what they differ in. So their energies are
-    compared at each frequency in units of the power there, which leaves the decision to frequencies without speech,
-    and the sum in units of the spread that speech and noise alone would give it.
-    """
-
-    def __init__(self, forgetting: float) -> None:
-        """Start without evidence."""
-        self._forgetting = forgetting
-        self.forget()
-
-    def forget(self) -> None:
-        """Start anew."""
-        self._advantage = self._variance = 0.0
-
-    def weigh(self, first: Array, second: Array, noise: Array) -> float:
-        """Take spectra of both residuals; return by how many standard deviations the second is better so far."""
-        advantage = (np.abs(first) ** 2 - np.abs(second) ** 2) / noise
-        difference = np.abs(first - second) ** 2 / noise
-        self._advantage = self._forgetting * self._advantage + float(advantage.sum())
-        self._variance = self._forgetting**2 * self._variance + 2.0 * float(difference.sum())
-        return self._advantage / math.sqrt(self._variance) if self._variance > 0.0 else 0.0
 
 
 class TwoPathFilter:
@@ -71,23 +46,21 @@ class TwoPathFilter:
         self._block_length, self._hop_length = block_length, hop_length
         self._n_partitions = -(-n_taps // block_length)
         self._n_taps = n_taps
-        self._slow, self._fast = (
-            KalmanState(
-                (self._n_channels, self._n_partitions, block_length + 1),
-                n_taps,
-                hop_length,
-                transition=transition ** (block_length / sample_rate / 0.016),
-                noise_smoothing=_NOISE_SMOOTHING,
-                channel_weights=np.array(_CHANNEL_WEIGHTS[: self._n_channels]),
-                decay_db=_DECAY_DB_PER_S * block_length / sample_rate,
-            )
-            for transition in (_SLOW_TRANSITION, _FAST_TRANSITION)
+        self._filters = KalmanState(
+            (self._n_channels, self._n_partitions, block_length + 1),
+            n_taps,
+            hop_length,
+            transitions=[t ** (block_length / sample_rate / 0.016) for t in (_SLOW_TRANSITION, _FAST_TRANSITION)],
+            noise_smoothing=_NOISE_SMOOTHING,
+            channel_weights=np.array(_CHANNEL_WEIGHTS[: self._n_channels]),
+            decay_db=_DECAY_DB_PER_S * block_length / sample_rate,
         )
         self._far_end = DelayLine(self._n_channels, self._n_partitions, block_length, hop_length)
         self._unit = 0.0
         self._recent_y = np.zeros(block_length)
         hop_s = hop_length / sample_rate
-        self._fast_better = Rivalry(math.exp(-hop_s / _MEMORY_S))
+        self._memory = math.exp(-hop_s / _MEMORY_S)
+        self._advantage = self._variance = 0.0
         self._heard = self._left = 0.0
         self._patience = math.exp(-hop_s / _PATIENCE_S)
         self._noise_forgetting = math.exp(-hop_s / _NOISE_MEMORY_S)
@@ -103,7 +76,7 @@ class TwoPathFilter:
     @property
     def impulse_response(self) -> Array:
         """The linear echo path that the slow filter believes in, shape (n_taps,)."""
-        taps = scipy.fft.irfft(self._slow.W[0], n=2 * self._block_length)[:, : self._block_length]
+        taps = scipy.fft.irfft(self._filters.W[_SLOW, 0], n=2 * self._block_length)[:, : self._block_length]
         return np.array(taps.reshape(-1)[: self._n_taps])
 
     def replay(self, x: Array) -> None:
@@ -113,43 +86,56 @@ class TwoPathFilter:
 
     def restart(self) -> None:
         """Forget the echo path."""
-        self._slow.restart()
-        self._fast.restart()
-        self._fast_better.forget()
+        self._filters.restart()
+        self._advantage = self._variance = 0.0
         self._heard = self._left = 0.0
 
     def process(self, x: Array, y: Array) -> Array:
         """Take the next hop of far end and microphone, and return the estimate of its echo, shape (hop_length,)."""
         self._push_far_end(x)
         self._recent_y = np.concatenate([self._recent_y[y.size :], y])
-        slow, fast = self._slow.predict(self._far_end), self._fast.predict(self._far_end)
-        self._slow.correct(self._far_end, self._recent_y, slow)
-        self._fast.correct(self._far_end, self._recent_y, fast)
-        estimate = self._judge(y, slow[-y.size :], fast[-y.size :])
-        harmful = np.vdot(y - estimate, y - estimate) > _EXPLOSION * np.vdot(y, y)
-        return np.zeros_like(y) if harmful else estimate
+        estimates = self._filters.predict(self._far_end)
+        self._filters.correct(self._far_end, self._recent_y, estimates)
+        estimate = self._judge(y, estimates[:, -y.size :])
+        residual = y - estimate
+        return np.zeros_like(y) if np.vdot(residual, residual) > _EXPLOSION * np.vdot(y, y) else estimate
 
-    def _judge(self, y: Array, slow: Array, fast: Array) -> Array:
+    def _judge(self, y: Array, estimates: Array) -> Array:
         """Let the better filter go on, and return the estimate that leads over to it."""
-        residuals = scipy.fft.rfft(self._window * np.stack([y, y - slow, y - fast]))
-        power = np.min(residuals.real**2 + residuals.imag**2, axis=0)
-        self._noise = self._noise_forgetting * self._noise + (1.0 - self._noise_forgetting) * power
-        noise = np.maximum(self._noise, power)
-        noise += 1e-12 * noise.max() + np.finfo(np.float64).tiny
+        slow: Array = estimates[_SLOW]
+        fast: Array = estimates[_FAST]
+        residuals = y - estimates
         self._heard = self._patience * self._heard + float(np.vdot(y, y))
-        self._left = self._patience * self._left + float(np.vdot(y - slow, y - slow))
+        self._left = self._patience * self._left + float(np.vdot(residuals[_SLOW], residuals[_SLOW]))
         if self._left > _HARM * self._heard:
             self.restart()
-            return slow * (1.0 - self._fade)
-        evidence = self._fast_better.weigh(residuals[1], residuals[2], noise)
+            slow = slow * (1.0 - self._fade)
+            return slow
+        evidence = self._weigh(residuals)
         if evidence > _SIGNIFICANT:
-            self._slow.take_over(self._fast)
-            self._fast_better.forget()
-            return slow + self._fade * (fast - slow)
+            self._filters.copy(_FAST, _SLOW, uncertainty=True)
+            self._advantage = self._variance = 0.0
+            slow = slow + self._fade * (fast - slow)
+            return slow
         if evidence < -_BACK:
-            self._fast.return_to(self._slow)
-            self._fast_better.forget()
+            self._filters.copy(_SLOW, _FAST, uncertainty=False)
+            self._advantage = self._variance = 0.0
         return slow
+
+    def _weigh(self, residuals: Array) -> float:
+        """Return by how many standard deviations the fast filter has been better of late.
+
+        Both residuals contain the same near-end speech, which may be much louder than what they differ in. So their
+        energies are compared at each frequency in units of the power there, which leaves the decision to frequencies
+        without speech, and the sum in units of the spread that speech and noise alone would give it.
+        """
+        spectra = scipy.fft.rfft(self._window * residuals)
+        advantage, variance = frequency_kernels().compare(
+            spectra[_SLOW], spectra[_FAST], self._noise_forgetting, self._noise
+        )
+        self._advantage = self._memory * self._advantage + advantage
+        self._variance = self._memory**2 * self._variance + variance
+        return self._advantage / math.sqrt(self._variance) if self._variance > 0.0 else 0.0
 
     def _push_far_end(self, x: Array) -> None:
         if self._n_channels == 1:
@@ -162,8 +148,7 @@ class TwoPathFilter:
                 self._far_end.scale(1, (self._unit / unit) ** 2)
                 # A cube learnt from what was quiet says little about what is loud.
                 growth = (unit / self._unit) ** 2 if unit < _GROWTH * self._unit else 0.0
-                self._slow.rescale(1, growth)
-                self._fast.rescale(1, growth)
+                self._filters.rescale(1, growth)
             self._unit = unit
         cube = x * (x / self._unit) ** 2 if self._unit > 0.0 else x
         self._far_end.push(np.stack([x, cube]))

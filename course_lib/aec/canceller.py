@@ -26,6 +26,8 @@ _LONGEST_TAIL_S: Final = 4.0
 _MARGIN_S: Final = 0.002
 # An echo within the first part of the filter leaves enough taps for what follows it.
 _LATE_SHARE: Final = 0.125
+# How often the delay is looked at: as often as the tracker finds one, at 16 kHz every 0.128 s.
+_N_HOPS_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +122,10 @@ class EchoCanceller:
         )
         self._tracker = DelayTracker(self._sample_rate, max_delay_s=self._max_delay_s) if self._track_delay else None
         max_delay = round(self._max_delay_s * self._sample_rate) if self._track_delay else 0
-        self._past = np.zeros(max_delay + self._filter.history_length + self._hop_length)
+        # The past of both signals is moved to the front of the buffer only once in a while.
+        self._n_past = max_delay + self._filter.history_length + self._hop_length
+        self._recording = np.zeros((2, self._n_past + _N_HOPS_AT_ONCE * self._hop_length))
+        self._end = self._n_past
         self._shift = 0
         self._waiting_x, self._waiting_y = np.zeros(0), np.zeros(0)
 
@@ -185,11 +190,15 @@ class EchoCanceller:
 
     def _process(self, x: Array, y: Array) -> tuple[Array, Array]:
         """Take a hop; return it delayed, and the estimate of its echo."""
-        if self._tracker is not None:
-            self._follow(self._tracker.push(x, y), self._tracker.is_locked)
-        self._past = np.concatenate([self._past[x.size :], x])
-        end = self._past.size - self._shift
-        aligned = self._past[end - x.size : end]
+        if self._end == self._recording.shape[1]:
+            if self._tracker is not None:
+                new_x, new_y = self._recording[:, self._n_past :]
+                self._follow(self._tracker.push(new_x, new_y), self._tracker.is_locked)
+            self._recording[:, : self._n_past] = self._recording[:, -self._n_past :].copy()
+            self._end = self._n_past
+        begin, self._end = self._end, self._end + x.size
+        self._recording[:, begin : self._end] = x, y
+        aligned = self._recording[0, begin - self._shift : self._end - self._shift]
         return aligned, self._filter.process(aligned, y)
 
     def _follow(self, delay: int, is_locked: bool) -> None:
@@ -201,8 +210,8 @@ class EchoCanceller:
         if shift == self._shift:
             return
         self._shift = shift
-        end = self._past.size - shift
-        self._filter.replay(self._past[end - self._filter.history_length : end])
+        end = self._end - shift
+        self._filter.replay(self._recording[0, end - self._filter.history_length : end])
         self._filter.restart()
 
 
