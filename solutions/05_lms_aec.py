@@ -101,7 +101,7 @@ listen({"what your partner hears of herself": come_back[: 8 * sample_rate]}, sam
 #
 # $$J(\hat h) = \tfrac12\,\mathbb E\,e^2 = \tfrac12\,\mathbb E\,y^2 - \hat h^{\mathsf T} r + \tfrac12\,\hat h^{\mathsf T}R\,\hat h, \qquad \nabla J = R\hat h - r = -\mathbb E\big[e[n]\,\mathbf x_n\big].$$
 #
-# $J$ is a bowl. Its bottom, where $R\hat h = r$, is the **Wiener filter**. If near end and noise are uncorrelated with $x$, then $r = \mathbb E[\mathbf x_n\,\mathbf x_n^{\mathsf T}]\,h = Rh$, and the bottom is the true path. Read the gradient once more: it is the correlation between the error and the input. At the bottom the error holds nothing that resembles $x$.
+# $J$ is a bowl. Its bottom, where $R\hat h = r$, is the **Wiener filter**. If near end and noise are uncorrelated with $x$, and the path has no more than $M$ taps, then $r = \mathbb E[\mathbf x_n\,\mathbf x_n^{\mathsf T}]\,h = Rh$, and the bottom is the true path. (A real room rings on behind tap $M$. If $x$ is white, that tail acts as more noise; if not, it bends the taps a little, too.) Read the gradient once more: it is the correlation between the error and the input. At the bottom the error holds nothing that resembles $x$.
 #
 # ### 2.2 Steepest descent, and its two speeds
 #
@@ -113,13 +113,13 @@ listen({"what your partner hears of herself": come_back[: 8 * sample_rate]}, sam
 #
 # $$\boxed{\;0 < \mu < \frac{2}{\lambda_{\max}}\;}$$
 #
-# The largest eigenvalue limits the step, and the smallest one pays: with $\mu = 1/\lambda_{\max}$ the slowest part shrinks by $1 - \lambda_{\min}/\lambda_{\max}$ each time. If the **eigenvalue spread** $\lambda_{\max}/\lambda_{\min}$ is 1000, it takes some thousand steps to shrink to $1/e$.
+# The largest eigenvalue limits the step, and the smallest one pays: with $\mu = 1/\lambda_{\max}$ the slowest part shrinks by $1 - \lambda_{\min}/\lambda_{\max}$ each time. If the **eigenvalue spread** $\lambda_{\max}/\lambda_{\min}$ is 1000, it takes about a thousand steps to shrink to $1/e$.
 #
 # Where do the eigenvalues come from? For a unit vector $q$, $q^{\mathsf T}Rq$ is the power of $x$ after the filter $q$. With the power spectrum $S(\omega)$ of the input and the filter's response $Q(\omega)$,
 #
 # $$q^{\mathsf T}Rq = \frac1{2\pi}\int_{-\pi}^{\pi} S(\omega)\,|Q(\omega)|^2\,d\omega, \qquad \frac1{2\pi}\int_{-\pi}^{\pi} |Q(\omega)|^2\,d\omega = 1 .$$
 #
-# It is a weighted mean of $S$. So every eigenvalue lies between the smallest and the largest value of the spectrum, and for long filters they fill that range. White noise has one value and is quick. Speech at 16 kHz has 50 dB of range, and more.
+# It is a weighted mean of $S$. So every eigenvalue lies between the smallest and the largest value of the spectrum, and for long filters they fill that range (a theorem of Szegő's, which we do not prove). White noise has one value and is quick. Speech at 16 kHz has 50 dB of range, and more.
 #
 # ### 2.3 LMS: one sample in place of the mean
 #
@@ -258,11 +258,11 @@ check.close(_taps, np.array([1.25, 3.5]), name="the filter of whole numbers")
 # %% [markdown]
 # ### 2.4 How long may the step be, really?
 #
-# The bound $2/\lambda_{\max}$ holds for the *mean* of the filter. A mean can be quiet while everything around it explodes. Let us follow the square. Assume white Gaussian input of power $\sigma_x^2$, noise of power $\sigma_v^2$, and windows $\mathbf x_n$ that are independent of $\Delta$ (they are nearly so, for small steps). From $\Delta \leftarrow (I - \mu\,\mathbf x_n\mathbf x_n^{\mathsf T})\Delta - \mu\,v[n]\,\mathbf x_n$ comes
+# The bound $2/\lambda_{\max}$ holds for the *mean* of the filter. A mean can be quiet while everything around it explodes. Let us follow the square. Assume a path of at most $M$ taps, white Gaussian input of power $\sigma_x^2$, noise $v$ of power $\sigma_v^2$ that is independent of it, and windows $\mathbf x_n$ that are independent of $\Delta$ (they are nearly so, for small steps). From $\Delta \leftarrow (I - \mu\,\mathbf x_n\mathbf x_n^{\mathsf T})\Delta - \mu\,v[n]\,\mathbf x_n$ comes, since the mixed term holds $\mathbb E\,v = 0$,
 #
 # $$\mathbb E\lVert\Delta\rVert^2 \leftarrow \mathbb E\Big[\Delta^{\mathsf T}\big(I - 2\mu\,\mathbf x\mathbf x^{\mathsf T} + \mu^2\lVert\mathbf x\rVert^2\mathbf x\mathbf x^{\mathsf T}\big)\Delta\Big] + \mu^2\sigma_v^2\,\mathbb E\lVert\mathbf x\rVert^2 .$$
 #
-# Here $\mathbb E[\mathbf x\mathbf x^{\mathsf T}] = \sigma_x^2 I$ and $\mathbb E\lVert\mathbf x\rVert^2 = M\sigma_x^2$. For the third term take the entry $(i,i)$ of $\mathbb E\big[\lVert\mathbf x\rVert^2\mathbf x\mathbf x^{\mathsf T}\big]$: $\mathbb E\,x_i^4 = 3\sigma_x^4$, and $M - 1$ products $\mathbb E\,x_j^2x_i^2 = \sigma_x^4$, together $(M+2)\,\sigma_x^4$. So
+# Here $\mathbb E[\mathbf x\mathbf x^{\mathsf T}] = \sigma_x^2 I$ and $\mathbb E\lVert\mathbf x\rVert^2 = M\sigma_x^2$. For the third term take the entry $(i,i)$ of $\mathbb E\big[\lVert\mathbf x\rVert^2\mathbf x\mathbf x^{\mathsf T}\big]$: $\mathbb E\,x_i^4 = 3\sigma_x^4$, and $M - 1$ products $\mathbb E\,x_j^2x_i^2 = \sigma_x^4$, together $(M+2)\,\sigma_x^4$. The other entries are odd in some $x_i$, and their mean is zero. So
 #
 # $$\mathbb E\lVert\Delta\rVert^2 \leftarrow \underbrace{\big(1 - 2\mu\sigma_x^2 + \mu^2(M+2)\sigma_x^4\big)}_{<\,1\text{ for } \mu < 2/((M+2)\sigma_x^2)}\mathbb E\lVert\Delta\rVert^2 + \mu^2M\sigma_x^2\sigma_v^2 .$$
 #
@@ -310,7 +310,7 @@ for n_taps, marker in zip((8, 32, 128), "os^", strict=True):
                 run = adaptive.lms(source, np.convolve(source, np.ones(n_taps) / np.sqrt(n_taps))[:4000], n_taps, step_size=2 * share / (n_taps + 2))
             ends.append(not np.linalg.norm(run.impulse_response) < 10)
         exploded.append(100 * np.mean(ends))
-    axes[1].plot(relative_steps, exploded, marker=marker, label=f"{n_taps} taps: the mean allows {n_taps + 2}")
+    axes[1].plot(relative_steps, exploded, marker=marker, label=f"{n_taps} taps (bound of the mean: at {n_taps + 2})")
 axes[1].set(xlabel="Step, relative to $2/((M+2)\\,\\sigma_x^2)$", ylabel="Runs that exploded (%)", title="The bound of the square is the one that counts")
 axes[1].legend(fontsize=8)
 plt.show()
@@ -463,7 +463,7 @@ check.close(nlms_filter(np.array([1, 2, -1]), np.array([1, 6, 2]), 2, 0.5, 0)[1]
 # %% [markdown]
 # ### 3.2 Why speech makes it slow
 #
-# NLMS is safe. It is not quick, where $x$ is speech. On the left, eigenvalues of $R$ for 64 taps, each relative to the largest, together with the range of the spectrum that section 2.2 promised. On the right, NLMS ($\mu = 1$) learns the first 512 taps of our room, once from white noise and once from the voice, both with a noise 40 dB below the echo.
+# NLMS is safe. It is not quick, where $x$ is speech. On the left, eigenvalues of $R$ for 64 taps, each relative to the largest; dotted, the smallest value of the spectrum, below which section 2.2 lets none fall. On the right, NLMS ($\mu = 1$) learns the first 512 taps of our room, once from white noise and once from the voice, both with a noise 40 dB below the echo.
 
 # %% tags="demo"
 from scipy.linalg import toeplitz
@@ -487,8 +487,9 @@ figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
 for (name, source), style in zip(inputs.items(), ["--", "-"], strict=True):
     lags = np.array([source[: len(source) - lag] @ source[lag:] for lag in range(64)]) / len(source)
     eigenvalues = np.linalg.eigvalsh(toeplitz(lags))[::-1]
-    axes[0].plot(10 * np.log10(eigenvalues / eigenvalues[0]), style, label=f"{name}: spread {10 * np.log10(eigenvalues[0] / eigenvalues[-1]):.0f} dB")
-    density = welch(source, nperseg=128)[1]
+    (line,) = axes[0].plot(10 * np.log10(eigenvalues / eigenvalues[0]), style, label=f"{name}: spread {10 * np.log10(eigenvalues[0] / eigenvalues[-1]):.0f} dB")
+    density = welch(source, nperseg=128, detrend=False, return_onesided=False)[1]
+    axes[0].axhline(10 * np.log10(density.min() / eigenvalues[0]), color=line.get_color(), linestyle=":")
     print(f"{name}: the smallest and the largest value of the spectrum differ by {10 * np.log10(density.max() / density.min()):.0f} dB")
     run = adaptive.nlms(
         source, recorded_through(room_path, source), n_taps, step_size=1.0, far_end_power=float(np.mean(source**2)), snapshot_every=400
@@ -683,14 +684,14 @@ for (name, (cost, run_it)), style in zip(contest.items(), [":", "-.", "--", "-"]
     ax.plot(0.125 + 0.25 * np.arange(len(less_db)), less_db, style, label=name)
     by_second = metrics.erle(early_echo, early_echo - run.estimate, window_s=1.0, hop_s=1.0)
     print(f"{name:14} {cost:>5} {cost_ms:10.1f} ms   {by_second[0]:19.1f} dB {by_second[-1]:8.1f} dB {metrics.misalignment(early, run.impulse_response):10.1f} dB")
-ax.set(xlabel="Time (s)", ylabel="Echo less by (dB)", title="RLS does not mind that speech is coloured")
-ax.legend()
+ax.set(xlabel="Time (s)", ylabel="Echo less by (dB)", ylim=(-4, 72), title="RLS does not mind that speech is coloured")
+ax.legend(loc="lower left", ncols=4)
 plt.show()
 
 # %% [markdown]
-# In the first second RLS takes 46 dB of the echo away, APA 29, NLMS 24, LMS 14; in the end RLS is 14 dB ahead of everybody. It pays with a hundred times the multiplications, and for a real room of 4000 taps with 48 million a sample. LMS, with a step as long as the loud vowels allow, is slow.
+# In the first second RLS takes 46 dB of the echo away, APA 29, NLMS 24, LMS 14; in the end RLS is 14 dB ahead of everybody. It pays with about two hundred times the multiplications of LMS, and for a real room of 4000 taps with 48 million a sample. APA is ahead of NLMS only at first: its inverse also lets in more of the noise. LMS, with a step as long as the loud vowels allow, is slow.
 #
-# Now look at the last column. All four cancel more than a hundredth of the amplitude, most of them much more, and all four are *wrong* about the path by a twentieth or more of its size. How can a filter that knows the room so badly cancel so well? There are two questions here, and they need two measures.
+# Now look at the last column. In the end all four leave less than a twentieth of the echo's amplitude, RLS about a thousandth. And yet they are *wrong* about the path: RLS by 5 % of its size, LMS by 40 %. How can a filter that knows the room so badly cancel so well? There are two questions here, and they need two measures.
 #
 # ## 5. ERLE and misalignment
 #
@@ -1012,7 +1013,7 @@ check.close(_noted, [1.0, 1.0, 1.0, 1.0], name="the losses when the far end is s
 #
 # $$\text{oracle loss} = \frac1N\sum_n\big(y[n] - (x * h)[n]\big)^2 = \frac1N\sum_n v[n]^2 ,$$
 #
-# where $v$ stands for all that is not echo, near end included. What we *want* is a third number, the power of the echo that remains, $u = x * h - \hat y$. Since $y - \hat y = u + v$, the three are tied together:
+# where, in this section, $v$ stands for all that is not echo, near end included. What we *want* is a third number, the power of the echo that remains, $u = x * h - \hat y$. Since $y - \hat y = u + v$, the three are tied together:
 #
 # $$\boxed{\;\text{loss} = \underbrace{\frac1N\sum_n v[n]^2}_{\text{oracle loss}} + \underbrace{\frac1N\sum_n u[n]^2}_{\text{remaining echo}} + \frac2N\sum_n u[n]\,v[n]\;}$$
 #
@@ -1023,12 +1024,13 @@ check.close(_noted, [1.0, 1.0, 1.0, 1.0], name="the losses when the far end is s
 # %% tags="demo"
 from course_lib.aec import echo_models
 
-short_room = room_path / np.linalg.norm(room_path)
+n_threads = torch.get_num_threads()
+torch.set_num_threads(1)  # a batch is small: several threads would mostly wait for one another
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
 for ax, (n_samples, n_epochs, segment_length) in zip(axes, [(64_000, 40, 4096), (1_000, 150, 500)], strict=True):
     rng = np.random.default_rng(4)
     source = rng.standard_normal(n_samples)
-    echo = convolution.convolve_fft(source, short_room)[:n_samples]
+    echo = convolution.convolve_fft(source, room_path)[:n_samples]
     hiss = rng.standard_normal(n_samples) * np.sqrt(np.mean(echo**2))
     fit = echo_models.fit_waveform_model(
         source, echo + hiss, n_taps, rng=rng, echo=echo, learning_rate=0.1, n_epochs=n_epochs, segment_length=segment_length
@@ -1039,6 +1041,7 @@ for ax, (n_samples, n_epochs, segment_length) in zip(axes, [(64_000, 40, 4096), 
     ax.axhline(10 * np.log10(fit.oracle_loss), color="0.3", linestyle=":", label="oracle loss")
     ax.set_xlabel("Epoch")
     print(f"{n_samples / sample_rate:.3g} s: loss {10 * np.log10(fit.losses[-1]):.1f} dB, oracle loss {10 * np.log10(fit.oracle_loss):.1f} dB, remaining echo {remaining_db[-1]:.1f} dB (at best {remaining_db.min():.1f} dB)")
+torch.set_num_threads(n_threads)
 axes[0].set(ylabel="Re microphone (dB)", title="4 s: the loss stops at the oracle's")
 axes[1].set_title("0.06 s: it falls below, and the echo comes back")
 axes[0].legend()
@@ -1165,7 +1168,7 @@ check.close(stft_echo_model(torch.zeros(3, 8, dtype=torch.complex128), _leaf.det
 #
 # And the model itself? With ordinary frames $\hat Y$ cannot be exact: lesson 01, section 7.1. Both windows cut, and taps that fall between two frames leak into neighbouring frequencies, which the model does not have. There is a floor, whatever the optimiser does.
 #
-# The cell below fits 6 s of the voice through the whole path of our call (T₆₀ = 0.3 s), with noise 60 dB below the echo, so that every other limit shows: the waveform model, with two optimisers, and the STFT model (frames of 1024 samples), with either loss.
+# The cell below fits 6 s of the voice through the whole path of our call (T₆₀ = 0.3 s), with noise 60 dB below the echo, so that every other limit shows: the waveform model, with two optimisers, and the STFT model (frames of 1024 samples), with either loss. It takes about a quarter of a minute.
 
 # %% tags="demo"
 n_fit = 6 * sample_rate
@@ -1173,25 +1176,29 @@ fit_far = far_voice[:n_fit]
 fit_echo = convolution.convolve_fft(fit_far, call.impulse_responses[0])[:n_fit]
 fit_heard = recorded_through(call.impulse_responses[0], fit_far, noise_db=-60.0)
 common = {"echo": fit_echo, "n_epochs": 40}
+n_threads = torch.get_num_threads()
+torch.set_num_threads(1)
 fits = {
     "waveform": echo_models.fit_waveform_model(fit_far, fit_heard, 4800, rng=np.random.default_rng(0), **common),
     "waveform, Adam": echo_models.fit_waveform_model(fit_far, fit_heard, 4800, rng=np.random.default_rng(0), optimiser="adam", **common),
     "STFT, spectral loss": echo_models.fit_stft_model(fit_far, fit_heard, 4800, rng=np.random.default_rng(0), **common),
     "STFT, waveform loss": echo_models.fit_stft_model(fit_far, fit_heard, 4800, rng=np.random.default_rng(0), loss="waveform", **common),
 }
+torch.set_num_threads(n_threads)
 figure, ax = plt.subplots(figsize=(10, 3.6), layout="constrained")
 for (name, fit), style in zip(fits.items(), ["-", ":", "--", "-."], strict=True):
     ax.plot(fit.echo_snr_db, style, label=name)
+    there = f"40 dB after {np.argmax(fit.echo_snr_db >= 40)} epochs" if fit.echo_snr_db.max() >= 40 else "never at 40 dB"
     n_numbers = sum(p.numel() * (2 if p.is_complex() else 1) for p in fit.model.parameters())
-    print(f"{name:20} {n_numbers:6} real numbers, {1e3 * fit.seconds[-1] / 40:4.0f} ms an epoch, remaining echo {-fit.echo_snr_db[-1]:6.1f} dB")
+    print(f"{name:20} {n_numbers:6} real numbers, {1e3 * fit.seconds[-1] / 40:4.0f} ms an epoch, remaining echo {-fit.echo_snr_db[-1]:6.1f} dB, {there}")
 ax.set(xlabel="Epoch (the whole recording, once)", ylabel="Echo re what remains (dB)", title="The waveform model reaches the noise, the STFT model its own floor")
 ax.legend()
 plt.show()
 
 # %% [markdown]
-# *Quality.* The waveform model comes down to the noise, 60 dB below the echo: it contains the truth. The STFT model stops at its floor, 40 dB below, although it has more than four times as many numbers. (Frames of 512 samples stop at 34 dB. With the two neighbouring frequencies let in, `n_cross_bands=1`, it is 46.) The waveform loss ends 2 dB lower than the spectral one. It need not care about what nobody hears. For a call with noise 30 dB below the echo, all three are good enough.
+# *Quality.* The waveform model comes down to the noise, 60 dB below the echo: it contains the truth. The STFT model comes to rest at its floor, a little more than 40 dB below, although it has more than four times as many numbers. (Frames of 512 samples cost it another 6 dB. The two neighbouring frequencies, `n_cross_bands=1`, give 2 to 3 dB back, for three times as many numbers.) The waveform loss ends 2 dB lower than the spectral one. It need not care about what nobody hears. For a call with noise 30 dB below the echo, all three are good enough.
 #
-# *Speed and stability.* Adam scales each tap by itself. That does not help against an eigenvalue spread, which lies between *frequencies*: after forty epochs it has 16 dB, and at first it made the echo louder. The solid curve divides the gradient by the far end's power at each frequency before it takes a step. In the STFT domain this is natural, since each frequency has its own few numbers and its own largest step. The waveform model had to borrow it. So the two domains learn at nearly the same pace here, and an epoch costs nearly the same, since the library convolves by FFT.
+# *Speed and stability.* Adam scales each tap by itself. That does not help against an eigenvalue spread, which lies between *frequencies*: after forty epochs it has 16 dB, and at first it made the echo louder. The solid curve divides the gradient by the far end's power at each frequency before it takes a step. In the STFT domain this is natural, since each frequency has its own few numbers and its own largest step. The waveform model had to borrow it, and is then even the quicker one: it has 40 dB after half as many epochs. And since the library convolves by FFT, an epoch costs about as much in one domain as in the other.
 #
 # **What would lesson 01's doubled window change?** There the frame of $L$ samples was followed by $L$ zeros, and the result was added up without a second window. Then each frame's answer has room for its tail: no wrap, no mismatch of windows, and $\hat y$ is *exact*, if every frequency of the doubled frame gets its factor (and, for rooms longer than $L$, one such factor for each stretch of $L$ taps). The floor vanishes. Two things are the price. There are twice as many frequencies. And the spectral loss has lost its meaning: a doubled frame of $x$, filtered, is the answer to that frame *alone*, while a frame of $y$ holds the tails of all earlier ones. Only the sum is comparable: the waveform loss remains. Section 7 arrives at the same place from another side.
 
@@ -1200,7 +1207,7 @@ plt.show()
 #
 # *1 point · 8 minutes · medium*
 #
-# Compare the echo model in the waveform domain with the one in the STFT domain (ordinary frames). Say which is better in **speed** (per step, and in the number of steps), in **stability** (what limits the step) and in final **quality**, each with its reason.
+# Compare the echo model in the waveform domain with the one in the STFT domain (ordinary frames). Say which is better in **speed** (per step, and in the number of steps), in **stability** (what limits the step) and in final **quality**, each with its reason. Which of your three answers would a hall with T₆₀ = 1.2 s change?
 
 # %% [markdown] hints="two_domains"
 # concept: In the waveform domain all taps are coupled by the covariance of the signal. In the STFT domain the frequencies are not coupled.
@@ -1211,7 +1218,7 @@ plt.show()
 
 # %% [markdown] written="two_domains" points=1
 # ### BEGIN SOLUTION
-# *Speed:* the convolution with $M$ taps costs $M$ products a sample (or FFTs over everything); in the STFT domain a step costs $P$ complex products for each bin, which is much less. It also needs fewer steps: speech has a large eigenvalue spread over frequency, which couples the taps in the waveform domain and makes soft frequencies slow; in the STFT domain each frequency has its own few taps, within a frequency the spectrum is nearly flat, and a step relative to each frequency's own power treats all alike. (A waveform fit that divides its gradient by the input's spectrum borrows this, and is then as quick.) *Stability:* in the waveform domain the loudest frequency limits the one step size for all taps; in the STFT domain each frequency has its own bound, so normalisation by bin makes a large step safe (one step size for all without normalisation would again be limited by the loudest bin). *Quality:* the waveform model contains the true path and can reach the noise floor; the STFT model with ordinary frames cannot express what leaks between frequencies and wraps within frames, so its residual has a floor, higher for longer rooms and shorter frames. Doubled frames would remove it.
+# *Speed:* the convolution with $M$ taps costs $M$ products a sample (or FFTs over everything); in the STFT domain a step costs $P$ complex products for each bin, which is less (by FFT the two cost about the same). With one step size for all it also needs far fewer steps: speech has a large eigenvalue spread over frequency, which couples the taps in the waveform domain and makes soft frequencies slow; in the STFT domain each frequency has its own few taps, within a frequency the spectrum is nearly flat, and a step relative to each frequency's own power treats all alike. (A waveform fit that divides its gradient by the input's spectrum borrows this, and in our figure is then the quicker one.) *Stability:* in the waveform domain the loudest frequency limits the one step size for all taps; in the STFT domain each frequency has its own bound, so normalisation by bin makes a large step safe (one step size for all without normalisation would again be limited by the loudest bin). *Quality:* the waveform model contains the true path and can reach the noise floor; the STFT model with ordinary frames cannot express what leaks between frequencies and wraps within frames, so its residual has a floor, higher for longer rooms and shorter frames. Doubled frames would remove it. *In a hall* both need more taps, and what changes is the quality: with longer frames the STFT model keeps its floor, with these it would have to bear errors of many more frames.
 #
 # **Rubric**
 #
@@ -1368,12 +1375,12 @@ for (name, (latency, run_it)), style in zip(in_blocks.items(), [":", "--", "-", 
     by_second = metrics.erle(long_echo, long_echo - run.estimate, window_s=1.0, hop_s=1.0)
     ax.plot(0.25 + 0.25 * np.arange(len(less_db)), less_db, linestyle=style, label=name)
     print(f"{name:38} {1e3 * latency / sample_rate:6.0f} ms {cost_ms:10.1f} ms {by_second[0]:19.1f} dB {by_second[-1]:8.1f} dB")
-ax.set(xlabel="Time (s)", ylabel="Echo less by (dB)", title="A long block is best in the end; short ones answer at once")
+ax.set(xlabel="Time (s)", ylabel="Echo less by (dB)", title="One long block wins in the end; short ones have less delay, and learn worse")
 ax.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# One long block is by far the cheapest, and the best in the end, 6 dB ahead of NLMS. But it answers 128 ms late, and it learns only eight times a second: in the first second NLMS is ahead. Short blocks answer quickly, and pay for it twice. Each partition costs its own constraint. And consecutive partitions see nearly the same spectrum, so that between them the resemblance is back, which the transform had taken away within each. Without the constraint the result is cheaper, and 3 dB worse in the end: the wrapped taps are noise in every block.
+# One long block is by far the cheapest, and the best in the end, about 5 dB ahead of NLMS. But it answers 128 ms late, and it learns only eight times a second: for the first three seconds NLMS is ahead. Short blocks have a latency of 16 ms, and pay for it twice. Each partition costs its own constraint: in multiplications that is still little, in the time column more than the compiled loop of NLMS. And consecutive partitions see nearly the same spectrum, so that between them the resemblance is back, which the transform had taken away within each: from the second second on they are behind. Without the constraint they are cheaper, learn as quickly, and end 1 dB worse: the wrapped taps are noise in every block.
 #
 # What all of them lack is a good rule for the step. Section 8 will find it.
 #
