@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from course_lib.validation import SilentSignalError, as_positive_integer, as_signal, describe
+from course_lib.validation import SilentSignalError, as_number, as_positive_integer, as_signal, describe
 
 Contrast = Literal["logcosh", "exp", "cube"]
 
@@ -279,8 +279,7 @@ def fastica(
         raise ValueError(f"approach: got {describe(approach)}, expected symmetric or deflation.")
     _refuse_unknown_contrast(contrast, "contrast")
     max_iterations = as_positive_integer(max_iterations, "max_iterations")
-    if not isinstance(tolerance, (int, float, np.floating)) or not 0 < tolerance < np.inf:
-        raise ValueError(f"tolerance: got {describe(tolerance)}, expected a positive number such as 1e-4.")
+    tolerance = as_number(tolerance, "tolerance", 0, above=True)
     if not isinstance(rng, np.random.Generator):
         raise ValueError(f"rng: got {describe(rng)}, expected a generator. Pass np.random.default_rng(seed).")
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from course_lib._nmf_sweeps import Problem, Sweep, Sweeps, divergence_of, quotient, smallest_entry
-from course_lib.validation import as_positive_integer, as_signal, describe
+from course_lib.validation import as_number, as_positive_integer, as_signal, describe
 
 Divergence = Literal["frobenius", "kl", "is"]
 Start = Literal["random", "nndsvd"]
@@ -104,7 +104,7 @@ def nmf(
     V = _as_nonnegative(V, "V", "Pass a magnitude or power spectrogram, np.abs(X) or np.abs(X) ** 2.")
     n_components = as_positive_integer(n_components, "n_components")
     n_iterations = as_positive_integer(n_iterations, "n_iterations", minimum=0)
-    sparsity = _as_weight(sparsity)
+    sparsity = as_number(sparsity, "sparsity", 0)
     W, H, n_fixed = _starting_point(V, n_components, start, W, H, fixed_dictionary, rng)
     dtype = np.result_type(V, W, H)
     fixed = W[:, :n_fixed].astype(dtype)
@@ -440,13 +440,6 @@ def _levels(V: NDArray[Any], n_components: int, means: NDArray[Any]) -> NDArray[
     means = means.astype(np.float64)
     levels: NDArray[np.float64] = np.divide(share, means, out=np.zeros_like(means), where=means > 0)
     return levels
-
-
-def _as_weight(value: Any) -> float:
-    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not is_number or not np.isfinite(value) or value < 0:
-        raise ValueError(f"sparsity: got {describe(value)}, expected a finite number of at least 0.")
-    return float(value)
 
 
 def _as_beta(name: str) -> int:

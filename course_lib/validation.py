@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -152,3 +153,28 @@ def as_channel(value: Any, name: str, n_channels: int) -> int:
             f"{name}: got {describe(value)}, expected the index of one of {n_channels} channels, 0 to {n_channels - 1}."
         )
     return int(value) % n_channels
+
+
+def as_number(
+    value: Any, name: str, minimum: float = -math.inf, maximum: float = math.inf, *, above: bool = False
+) -> float:
+    """Return ``value`` as a finite Python ``float`` within its bounds, or raise ``ValueError``.
+
+    Args:
+        value: what the caller handed in; booleans and texts are no numbers.
+        name: the caller's name for it, with its unit, with which the message begins.
+        minimum: smallest value that has a meaning.
+        maximum: largest value that has a meaning.
+        above: whether the value must be larger than the minimum.
+    Returns:
+        The number.
+    Raises:
+        ValueError: if the value is anything else.
+    Lesson: 05 §2
+    """
+    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not is_number or not minimum <= value <= maximum or not math.isfinite(value) or (above and value == minimum):
+        bounds = [f"above {minimum:g}" if above else f"of at least {minimum:g}"] if math.isfinite(minimum) else []
+        bounds += [f"up to {maximum:g}"] if math.isfinite(maximum) else []
+        raise ValueError(f"{name}: got {describe(value)}, expected {' '.join(['a finite number', *bounds])}.")
+    return float(value)

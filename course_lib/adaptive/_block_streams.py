@@ -11,9 +11,8 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
-from course_lib.adaptive._streams import as_number
 from course_lib.adaptive.adaptation import Adaptation
-from course_lib.validation import as_positive_integer, as_signal, describe
+from course_lib.validation import as_number, as_positive_integer, as_signal, describe
 
 Array = NDArray[np.float64]
 Spectra = NDArray[np.complex128]
@@ -52,7 +51,8 @@ class DelayLine:
         self.newest = (self.newest - 1) % self.spectra.shape[1]
         spectra = scipy.fft.rfft(self._segment)
         self.spectra[:, self.newest] = spectra
-        self.energies[:, self.newest] = np.sum(spectra.real**2 + spectra.imag**2, axis=1)
+        parts = spectra.view(np.float64)
+        self.energies[:, self.newest] = np.einsum("ck,ck->c", parts, parts)
 
     def scale(self, channel: int, factor: float) -> None:
         """Change the unit of a channel, its past included."""
@@ -83,7 +83,9 @@ def kept_taps(n_taps: int, n_partitions: int, block_length: int) -> Array:
 
 def constrain(W: Spectra, kept: Array) -> None:
     """Take the taps that circular convolution has no use for, and those past the last, back to zero, in place."""
-    W[:] = scipy.fft.rfft(scipy.fft.irfft(W, n=kept.shape[-1]) * kept)
+    taps = scipy.fft.irfft(W, n=kept.shape[-1])
+    taps *= kept
+    W[:] = scipy.fft.rfft(taps, overwrite_x=True)
 
 
 class BlockFilter(abc.ABC):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from course_lib.adaptive.adaptation import Adaptation
-from course_lib.validation import as_positive_integer, as_signal, describe
+from course_lib.validation import as_number, as_positive_integer, as_signal, describe
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -145,17 +145,6 @@ def as_far_end_and_microphone(
             f"adapt: got {describe(adapt)}, expected True, False or a boolean array of shape {microphone.shape}."
         )
     return np.ascontiguousarray(far_end), np.ascontiguousarray(microphone), np.broadcast_to(flags, microphone.shape)
-
-
-def as_number(value: float, name: str, minimum: float, maximum: float = np.inf, *, above: bool = False) -> float:
-    """Return a number from ``minimum`` (or, if so asked, above it) to ``maximum``, or raise ``ValueError``."""
-    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not is_number or not minimum <= value <= maximum or not np.isfinite(value) or (above and value == minimum):
-        bound = f"above {minimum:g}" if above else f"of at least {minimum:g}"
-        if np.isfinite(maximum):
-            bound += f" and at most {maximum:g}"
-        raise ValueError(f"{name}: got {describe(value)}, expected a finite number {bound}.")
-    return float(value)
 
 
 def _as_threshold_db(value: float, name: str, sign: int) -> float:

@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from course_lib.adaptive._streams import (
     FarEndLevel,
     SampleFilter,
-    as_number,
     kernels,
     run_offline,
 )
 from course_lib.adaptive.adaptation import Adaptation
+from course_lib.validation import as_number
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -18,7 +18,7 @@ import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from course_lib.constants import SAMPLE_RATE_HZ
-from course_lib.validation import as_positive_integer, as_signal, describe
+from course_lib.validation import as_number, as_positive_integer, as_signal
 
 _FRAME_S: Final = 0.128
 _MEMORY_S: Final = 1.0
@@ -151,7 +151,7 @@ class DelayTracker:
         """Start a stream; see the class."""
         self._correlator = _Correlator(max_delay_s, sample_rate)
         frame_s = self._correlator.frame_length / sample_rate
-        self._forgetting = float(np.exp(-frame_s / _as_seconds(memory_s, "memory_s")))
+        self._forgetting = float(np.exp(-frame_s / as_number(memory_s, "memory_s", 0, above=True)))
         self._loudest_forgetting = float(np.exp(-frame_s / _LOUDEST_MEMORY_S))
         self._tolerance = round(_TOLERANCE_S * sample_rate)
         self.reset()
@@ -250,7 +250,7 @@ class _Correlator:
     def __init__(self, max_delay_s: float, sample_rate: int) -> None:
         sample_rate = as_positive_integer(sample_rate, "sample_rate")
         self.frame_length = max(1, round(_FRAME_S * sample_rate))
-        self.max_delay = max(1, round(_as_seconds(max_delay_s, "max_delay_s") * sample_rate))
+        self.max_delay = max(1, round(as_number(max_delay_s, "max_delay_s", 0, above=True) * sample_rate))
         self.fft_length = scipy.fft.next_fast_len(self.frame_length + self.max_delay, real=True)
         self._n_onset = round(_ONSET_S * sample_rate)
 
@@ -287,12 +287,6 @@ class _Correlator:
 
 def _confidence(height: float) -> float:
     return max(0.0, 1.0 - _CHANCE_HEIGHT / height) if height > 0.0 else 0.0
-
-
-def _as_seconds(value: float, name: str) -> float:
-    if not (isinstance(value, (int, float, np.integer, np.floating)) and 0.0 < value < float("inf")):
-        raise ValueError(f"{name}: got {describe(value)}, expected a positive time in seconds.")
-    return float(value)
 
 
 def _as_pair(far_end: ArrayLike, microphone: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:

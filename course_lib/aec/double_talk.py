@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from course_lib.constants import SAMPLE_RATE_HZ
 from course_lib.stft import make_window
-from course_lib.validation import as_positive_integer, as_signal, describe
+from course_lib.validation import as_number, as_positive_integer, as_signal
 
 GEIGEL_CEILING: Final = 1e3
 """Largest value of Geigel's statistic, which it takes where the far end is silent and the microphone is not."""
@@ -128,7 +128,7 @@ def cross_correlation_detector(
 
     estimate, y = _as_pair(echo_estimate, microphone, "echo_estimate")
     sample_rate = as_positive_integer(sample_rate, "sample_rate")
-    forgetting = math.exp(-1.0 / (_as_positive(memory_s, "memory_s") * sample_rate))
+    forgetting = math.exp(-1.0 / (as_number(memory_s, "memory_s", 0, above=True) * sample_rate))
     scale = float(np.abs(y).max())
     if scale > 0.0:
         estimate, y = estimate / scale, y / scale
@@ -186,7 +186,7 @@ def coherence_detector(
     sample_rate = as_positive_integer(sample_rate, "sample_rate")
     frame_length = as_positive_integer(frame_length, "frame_length")
     hop_length = max(1, frame_length // 4) if hop_length is None else as_positive_integer(hop_length, "hop_length")
-    forgetting = math.exp(-hop_length / (_as_positive(memory_s, "memory_s") * sample_rate))
+    forgetting = math.exp(-hop_length / (as_number(memory_s, "memory_s", 0, above=True) * sample_rate))
     n_frames = max(0, (len(y) - frame_length) // hop_length + 1)
     statistic = np.zeros(len(y))
     if n_frames > 0:
@@ -232,12 +232,9 @@ def hold_decision(above: ArrayLike, n_hangover: int) -> NDArray[np.bool_]:
 
 
 def _decide(statistic: NDArray[np.float64], threshold: float, hangover_s: float, sample_rate: int) -> DoubleTalk:
-    if not (_is_number(threshold) and math.isfinite(threshold)):
-        raise ValueError(f"threshold: got {describe(threshold)}, expected a finite number.")
-    if not (_is_number(hangover_s) and 0.0 <= hangover_s < math.inf):
-        raise ValueError(f"hangover_s: got {describe(hangover_s)}, expected a time in seconds from 0.")
+    threshold, hangover_s = as_number(threshold, "threshold"), as_number(hangover_s, "hangover_s", 0)
     n_hangover = round(hangover_s * as_positive_integer(sample_rate, "sample_rate"))
-    return DoubleTalk(statistic, hold_decision(statistic > threshold, n_hangover), float(threshold))
+    return DoubleTalk(statistic, hold_decision(statistic > threshold, n_hangover), threshold)
 
 
 def _unexplained(explained: NDArray[np.float64], power: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -247,16 +244,6 @@ def _unexplained(explained: NDArray[np.float64], power: NDArray[np.float64]) -> 
     np.divide(explained, power, out=share, where=power > 1e-200)
     unexplained: NDArray[np.float64] = np.clip(1.0 - share, 0.0, 1.0)
     return unexplained
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, (bool, np.bool_))
-
-
-def _as_positive(value: float, name: str) -> float:
-    if not (_is_number(value) and 0.0 < value < math.inf):
-        raise ValueError(f"{name}: got {describe(value)}, expected a positive time in seconds.")
-    return float(value)
 
 
 def _as_pair(first: ArrayLike, microphone: ArrayLike, name: str) -> tuple[NDArray[Any], NDArray[Any]]:

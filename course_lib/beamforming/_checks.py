@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -34,25 +33,6 @@ def as_angles(value: ArrayLike, name: str) -> NDArray[np.float64]:
     """Return angles of any shape in double precision."""
     angles = np.asarray(value)
     return as_signal(np.atleast_1d(angles), name).astype(np.float64).reshape(angles.shape)
-
-
-def as_length(value: float, name: str) -> float:
-    """Return a length in metres that is positive."""
-    if not (np.ndim(value) == 0 and math.isfinite(value) and value > 0):
-        raise ValueError(f"{name}: got {describe(value)}, expected a positive length in metres.")
-    return float(value)
-
-
-def as_loading(value: float) -> float:
-    """Return a relative loading, at least 0."""
-    return as_weight(value, "loading")
-
-
-def as_weight(value: float, name: str) -> float:
-    """Return a finite number of at least 0."""
-    if not (np.ndim(value) == 0 and np.isrealobj(value) and math.isfinite(value) and value >= 0):
-        raise ValueError(f"{name}: got {describe(value)}, expected a number of at least 0.")
-    return float(value)
 
 
 def as_covariance(value: ArrayLike, name: str) -> NDArray[np.complex128]:

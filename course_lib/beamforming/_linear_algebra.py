@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from course_lib.beamforming._checks import as_loading
+from course_lib.validation import as_number
 
 # Enough for singular covariances to have an inverse; well-conditioned ones keep twelve digits.
 _LEAST_LOADING: Final = 1e-12
@@ -27,7 +27,7 @@ def unit_power(covariance: NDArray[Any]) -> NDArray[Any]:
 
 def loaded(covariance: NDArray[Any], loading: float) -> NDArray[Any]:
     """Scale each frequency to a mean power of 1 and load its diagonal; a silent one becomes a multiple of I."""
-    amount = max(as_loading(loading), _LEAST_LOADING)
+    amount = max(as_number(loading, "loading", 0), _LEAST_LOADING)
     result: NDArray[Any] = unit_power(covariance) + amount * np.eye(covariance.shape[1])
     return result
 

@@ -16,11 +16,10 @@ from course_lib._frames import compiled
 from course_lib.beamforming._checks import (
     as_covariance,
     as_vectors,
-    as_weight,
     require_fit,
 )
 from course_lib.beamforming._linear_algebra import loaded, mean_power, ratio, solve, unit_power
-from course_lib.validation import as_channel, as_positive_integer, as_signal, as_spectrograms, describe
+from course_lib.validation import as_channel, as_number, as_positive_integer, as_signal, as_spectrograms, describe
 
 # Generalised eigenvalues below this part of the largest one are rounding errors.
 _RANK_TOLERANCE: Final = 1e-12
@@ -315,7 +314,7 @@ def mwf(
     Lesson: 04 §7
     """
     target, noise, ref = _as_pair(target_covariance, noise_covariance, reference_channel)
-    mu = as_weight(trade_off, "trade_off")
+    mu = as_number(trade_off, "trade_off", 0)
     eigenvalues, vectors, whitened_reference = _generalised_eigenvectors(target, noise, loading, ref)
     if rank is not None:
         kept = as_positive_integer(rank, "rank")

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from course_lib._frames import compiled
-from course_lib.beamforming._checks import as_frequencies, as_loading, as_positions
+from course_lib.beamforming._checks import as_frequencies, as_positions
 from course_lib.beamforming._linear_algebra import mean_power
 from course_lib.constants import SPEED_OF_SOUND_M_S
-from course_lib.validation import as_signal, as_spectrograms, describe
+from course_lib.validation import as_number, as_signal, as_spectrograms, describe
 
 
 def spatial_covariance(X: ArrayLike, mask: ArrayLike | None = None, *, loading: float = 0.0) -> NDArray[np.complex128]:
@@ -37,7 +37,7 @@ def spatial_covariance(X: ArrayLike, mask: ArrayLike | None = None, *, loading: 
     Lesson: 04 §5
     """
     channels = as_spectrograms(X, "X")
-    loading = as_loading(loading)
+    loading = as_number(loading, "loading", 0)
     n_channels, n_freqs, n_frames = channels.shape
     if mask is None:
         shares = np.full((n_frames, n_freqs), 1 / n_frames)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from course_lib.beamforming._checks import as_length, broadcast_angles
-from course_lib.validation import as_positive_integer, describe
+from course_lib.beamforming._checks import broadcast_angles
+from course_lib.validation import as_number, as_positive_integer, describe
 
 
 def linear_array(n_microphones: int, spacing_m: float) -> NDArray[np.float64]:
@@ -29,7 +29,7 @@ def linear_array(n_microphones: int, spacing_m: float) -> NDArray[np.float64]:
     """
     n = as_positive_integer(n_microphones, "n_microphones")
     positions = np.zeros((n, 3))
-    positions[:, 0] = (np.arange(n) - (n - 1) / 2) * as_length(spacing_m, "spacing_m")
+    positions[:, 0] = (np.arange(n) - (n - 1) / 2) * as_number(spacing_m, "spacing_m", 0, above=True)
     return positions
 
 
@@ -51,7 +51,7 @@ def circular_array(n_microphones: int, radius_m: float) -> NDArray[np.float64]:
     """
     n = as_positive_integer(n_microphones, "n_microphones")
     angles_deg = 360.0 * np.arange(n) / n
-    return as_length(radius_m, "radius_m") * direction(angles_deg)
+    return as_number(radius_m, "radius_m", 0, above=True) * direction(angles_deg)
 
 
 def rectangular_array(n_microphones: tuple[int, int], spacing_m: float) -> NDArray[np.float64]:

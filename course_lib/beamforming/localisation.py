@@ -14,14 +14,13 @@ from course_lib.beamforming._checks import (
     as_covariance,
     as_frequencies,
     as_positions,
-    as_weight,
     require_fit,
 )
 from course_lib.beamforming._linear_algebra import mean_power
 from course_lib.beamforming._phases import phases
 from course_lib.beamforming.covariance import spatial_covariance
 from course_lib.beamforming.steering import steering_vector
-from course_lib.validation import as_positive_integer, as_signal, as_spectrograms, describe
+from course_lib.validation import as_number, as_positive_integer, as_signal, as_spectrograms, describe
 
 # What is this much weaker than the strongest (−120 dB) holds rounding errors, which have a phase as well.
 _SILENT: Final = 1e-6
@@ -152,8 +151,7 @@ def srp_phat(
     """
     channels = as_spectrograms(X, "X")
     frequencies, used = _used_frequencies(channels.shape[:2], positions_m, frequencies_hz, frequency_range_hz)
-    if as_weight(whitening, "whitening") > 1:
-        raise ValueError(f"whitening: got {whitening!r}, expected 0 (none) to 1 (phases only).")
+    whitening = as_number(whitening, "whitening", 0, 1)
     covariance = spatial_covariance(_whitened(channels, whitening))[used]
     d = steering_vector(positions_m, frequencies[used], azimuths_deg, elevation_deg)
     all_in_phase = d.shape[-1] ** 2 * mean_power(covariance).mean()
@@ -259,7 +257,7 @@ def find_directions(
     if step <= 0 or np.abs(np.diff(grid) - step).max() > 1e-6 * step:
         raise ValueError("azimuths_deg: expected directions that ascend in even steps, such as np.arange(0, 360, 2).")
     wanted = as_positive_integer(n_sources, "n_sources")
-    separation = as_weight(min_separation_deg, "min_separation_deg")
+    separation = as_number(min_separation_deg, "min_separation_deg", 0)
     closed = abs(360 - step * len(grid)) < 1e-6 * step
     left, right = np.roll(P, 1), np.roll(P, -1)
     if not closed:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from course_lib.constants import SAMPLE_RATE_HZ
 from course_lib.metrics._levels import as_result, level_db, peak_of, refuse_silence
-from course_lib.validation import as_positive_integer, as_signal, describe
+from course_lib.validation import as_number, as_positive_integer, as_signal, describe
 
 
 def erle(
@@ -122,7 +122,6 @@ def misalignment(h: ArrayLike, h_hat: ArrayLike) -> float | NDArray[np.float64]:
 
 def _as_duration(value: float, name: str, sample_rate: int) -> int:
     """Return a duration in seconds as a number of samples."""
-    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not is_number or not np.isfinite(value) or round(value * sample_rate) < 1:
+    if round(as_number(value, name, 0) * sample_rate) < 1:
         raise ValueError(f"{name}: got {describe(value)}, expected seconds that last at least a sample.")
     return round(value * sample_rate)

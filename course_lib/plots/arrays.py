@@ -28,7 +28,7 @@ def array_geometry(
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Draw the microphones of an array from above, numbered from 0 as in an array of their signals, and the directions of sources.
+    """Draw the microphones of an array from above, numbered from 0, and the directions of sources.
 
     Args:
         positions_m: of the microphones, shape (n_channels, 3), in metres.

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from course_lib.constants import SAMPLE_RATE_HZ
 from course_lib.data.rooms import RoomSimulationError, simulate_room
 from course_lib.scenes._images import sum_in_order
-from course_lib.validation import SilentSignalError, as_positive_integer, as_signal, describe
+from course_lib.validation import SilentSignalError, as_number, as_positive_integer, as_signal, describe
 
 _WALL_DISTANCE_M: Final = 0.4
 _LOUDSPEAKER_DISTANCE_M: Final = (0.2, 0.8)
@@ -174,15 +174,16 @@ def echo_scene(
     Lesson: 05 §1
     """
     x = _as_sound(far_end, "far_end")
-    _check_number(signal_to_echo_db, "signal_to_echo_db", -200.0, 200.0)
-    _check_number(noise_snr_db, "noise_snr_db", -200.0, math.inf)
+    as_number(signal_to_echo_db, "signal_to_echo_db", -200.0, 200.0)
+    if noise_snr_db != math.inf:
+        as_number(noise_snr_db, "noise_snr_db", -200.0, 200.0)
     duration_s = len(x) / sample_rate
-    delay = round(_check_number(delay_s, "delay_s", 0.0, duration_s) * sample_rate)
-    start = round(_check_number(near_end_start_s, "near_end_start_s", 0.0, duration_s) * sample_rate)
+    delay = round(as_number(delay_s, "delay_s", 0.0, duration_s) * sample_rate)
+    start = round(as_number(near_end_start_s, "near_end_start_s", 0.0, duration_s) * sample_rate)
     start = min(start, len(x) - 1)
     change = None
     if path_change_s is not None:
-        change = round(_check_number(path_change_s, "path_change_s", 0.0, duration_s) * sample_rate)
+        change = round(as_number(path_change_s, "path_change_s", 0.0, duration_s) * sample_rate)
     n_paths = 1 if change is None else 2
     if room is None:
         room = draw_echo_room(rt60_s, rng, n_paths=n_paths, sample_rate=sample_rate)
@@ -192,7 +193,7 @@ def echo_scene(
             f"{sample_rate} Hz. Draw one by draw_echo_room(rt60_s, rng, n_paths={n_paths}, sample_rate={sample_rate})."
         )
 
-    loudspeaker = x if clipping is None else _soft_clip(x, _check_number(clipping, "clipping", 1e-6, 1e6))
+    loudspeaker = x if clipping is None else _soft_clip(x, as_number(clipping, "clipping", 1e-6, 1e6))
     paths = np.pad(room.echo_paths[:n_paths], ((0, 0), (delay, 0)))
     echo = _play(loudspeaker, paths, change)
     speech = np.zeros_like(x)
@@ -239,17 +240,6 @@ def _as_sound(value: ArrayLike, name: str) -> NDArray[np.float64]:
             f"{name}: got silence ({describe(signal)}), which has no level. Pass a signal with sound."
         )
     return signal
-
-
-def _check_number(value: float, name: str, smallest: float, largest: float) -> float:
-    """Return a number within its limits, or raise ``ValueError``."""
-    if (
-        isinstance(value, (bool, np.bool_))
-        or not isinstance(value, (int, float, np.integer, np.floating))
-        or not smallest <= value <= largest
-    ):
-        raise ValueError(f"{name}: got {describe(value)}, expected a number from {smallest:g} to {largest:g}.")
-    return float(value)
 
 
 def _rms(x: NDArray[np.float64]) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from course_lib.scenes._images import sum_in_order
-from course_lib.validation import SilentSignalError, as_signal, describe
+from course_lib.validation import SilentSignalError, as_number, as_signal, describe
 
 _LARGEST_SNR_DB: Final = 300.0
 
@@ -71,8 +71,7 @@ def mix_at_snr(
     """
     clean = as_signal(target, "target").astype(np.float64)
     disturbance = as_signal(noise, "noise").astype(np.float64)
-    if not (isinstance(snr_db, (int, float, np.integer, np.floating)) and abs(snr_db) <= _LARGEST_SNR_DB):
-        raise ValueError(f"snr_db: got {describe(snr_db)}, expected a number of decibels within ±{_LARGEST_SNR_DB:g}.")
+    snr_db = as_number(snr_db, "snr_db", -_LARGEST_SNR_DB, _LARGEST_SNR_DB)
     if disturbance.ndim != 1 and disturbance.shape[:-1] != clean.shape[:-1]:
         raise ValueError(
             f"noise: got shape {disturbance.shape}, expected ({disturbance.shape[-1]},) or the target's leading axes "

@@ -406,7 +406,7 @@ def test_a_known_power_of_the_far_end_replaces_the_measured_one(rng, robust):
         (lambda: nlms([1.0], [1.0], 1, snapshot_every=0), "snapshot_every: got int 0"),
         (lambda: lms([1.0], [1.0], 1, step_size=0.5, leakage=3.0), "leakage: got 3 with step_size 0.5"),
         (lambda: apa([1.0], [1.0], 1, order=0), "order: got int 0"),
-        (lambda: rls([1.0], [1.0], 1, forgetting=1.1), "forgetting: got float 1.1.*at most 1"),
+        (lambda: rls([1.0], [1.0], 1, forgetting=1.1), "forgetting: got float 1.1.*up to 1"),
         (lambda: rls([1.0], [1.0], 1, forgetting=0.0), "forgetting: got float 0.0.*above 0"),
         (lambda: rls([1.0], [1.0], 1, regularisation=0.0), "regularisation: got float 0.0.*above 0"),
     ],
