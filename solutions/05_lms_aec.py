@@ -1419,7 +1419,7 @@ part = slice(4 * sample_rate, 13 * sample_rate)
 listen({"microphone": still.microphone[part], "after NLMS": plain.error[part], "the echo in it": (still.echo - plain.estimate)[part]}, sample_rate)
 
 # %% [markdown]
-# The filter needed six seconds to get 20 dB of the echo out of the way. One second of double talk leaves nothing of it. In the third player you hear the remaining echo alone: it is back at full strength while you speak, and fades only slowly afterwards. Your partner gets *your* words with *her own* on top.
+# The filter needed six seconds to get 20 dB of the echo out of the way. One second of double talk leaves nothing of it. The misalignment fell to −4.6 dB in these six seconds; double talk takes it back to −1 dB. But look at the order: the echo returns with your first syllable, and only then does the misalignment follow. A small change of the filter is enough, if it lies in the directions that $x$ excites now. In the third player you hear the remaining echo alone: it is back at full strength while you speak. Half a second after your last word 10 dB are gone again; the other 10 take two seconds. Your partner gets *your* words with *her own* on top.
 #
 # ### 8.2 Noticing it
 #
@@ -1429,7 +1429,7 @@ listen({"microphone": still.microphone[part], "after NLMS": plain.error[part], "
 #
 # $$\lVert A\hat h\rVert^2 = \hat h^{\mathsf T}R\,\hat h = r^{\mathsf T}R^{-1}r, \qquad\text{so}\qquad \boxed{\;\xi = \sqrt{\frac{r^{\mathsf T}R^{-1}r}{\mathbf y^{\mathsf T}\mathbf y}}\;}$$
 #
-# lies between 0 and 1. (The part that is not explained is orthogonal to the part that is: Pythagoras.) For nothing but echo $\xi = 1$. Near-end speech pushes it down. The level of neither matters: this is a **normalised cross-correlation**.
+# lies between 0 and 1. (The part that is not explained is orthogonal to the part that is: Pythagoras.) For nothing but echo $\xi = 1$, exactly if the path fits into $M$ taps and $x$ was silent before the frame, and nearly so otherwise. Near-end speech pushes it down. The level of neither matters: this is a **normalised cross-correlation**.
 
 # %% [markdown]
 # ### Exercise 5.11 — How much does the far end explain?
@@ -1516,7 +1516,7 @@ check.close(double_talk_statistic(np.array([1, 1, 0, 2]), np.array([1, 0, 1, 2])
 # Every detector has a threshold, and every threshold makes two kinds of mistakes: it misses double talk, or it cries wolf. The **ROC curve** shows both at once for all thresholds; the area under it is 1 for a perfect detector and ½ for a coin.
 
 # %% tags="demo"
-after_nlms = adaptive.nlms(x, y, tail, far_end_power=usual_power, adapt=~call.double_talk)
+after_nlms = adaptive.nlms(x, y, tail, far_end_power=usual_power, adapt=~call.double_talk)  # an oracle froze it
 detectors = {
     "Geigel (levels)": aec.geigel(x, y),
     "cross-correlation, with a good filter": aec.cross_correlation_detector(after_nlms.estimate, y),
@@ -1531,6 +1531,8 @@ axes[0].set(xlabel="False alarms (%)", ylabel="Double talk found (%)", title="Le
 axes[0].legend(fontsize=7.5, loc="lower right", title="area under the curve", title_fontsize=7.5)
 for (name, detector), color in zip(list(detectors.items())[1:], plots.PALETTE[1:], strict=False):
     axes[1].plot(np.arange(len(x))[::160] / sample_rate, detector.statistic[::160], linewidth=0.7, color=color, label=name)
+    shares = [100 * np.mean(detector.active[int(a * sample_rate) : int(b * sample_rate)]) for a, b in (TALK_S, (4, 6), (CHANGE_S, CHANGE_S + 0.5))]
+    print(f"{name}: active in {shares[0]:.0f} % of double talk, {shares[1]:.0f} % of 4 to 6 s, {shares[2]:.0f} % of the half second after the change")
 axes[1].legend(fontsize=7.5)
 axes[1].axvspan(*TALK_S, color=plots.PALETTE[1], alpha=0.15, linewidth=0)
 axes[1].axvline(CHANGE_S, color="0.3", linewidth=0.8)
@@ -1538,7 +1540,7 @@ axes[1].set(xlabel="Time (s)", ylabel="Statistic", title="High in double talk (s
 plt.show()
 
 # %% [markdown]
-# Geigel's levels are little better than a coin: this loudspeaker stands beside the microphone. The two others find more than nine tenths of the double talk at a few false alarms. But look at the right panel where the loudspeaker is moved. After the change even the echo is not what the filter (or the running coherence) knows, and the statistic jumps. **To a detector a path change looks like double talk.**
+# Geigel's levels are little better than a coin: this loudspeaker stands beside the microphone. The two others find more than nine tenths of the double talk at a few false alarms (one of them with a filter that an oracle has protected). But look at the right panel where the loudspeaker is moved. After the change even the echo is not what the filter (or the running coherence) knows, and the statistic jumps: not as high as in double talk, but above the thresholds. The printed shares tell how much of the next half second is taken for your voice. **To a detector a path change looks like double talk.**
 
 # %% [markdown]
 # ### Exercise 5.12 — Not from this voice (written)
@@ -1568,7 +1570,7 @@ plt.show()
 #
 # Freeze or learn: why only these two? A *good* step would be long when the filter is bad and the near end is quiet, short when the filter is good or somebody speaks, and it would be all that at each frequency. This can be derived. Treat the echo path as something random that we know up to a variance.
 #
-# In one frequency bin, let $H$ be the true factor and $\hat H$ our estimate, with the **uncertainty** $P = \mathbb E|H - \hat H|^2$. Between two blocks the room changes a little. Model: $H^{\text{new}} = A\,H + \text{noise}$, with a transition $A$ slightly below 1 and noise of the power $(1 - A^2)\,|H|^2$, so that the size of $H$ stays. Then, before we look at the next block,
+# In one frequency bin, let $H$ be the true factor and $\hat H$ our estimate, with the **uncertainty** $P = \mathbb E|H - \hat H|^2$. Between two blocks the room changes a little. Model: $H^{\text{new}} = A\,H + \text{noise}$, with a transition $A$ slightly below 1 and noise of the power $(1 - A^2)\,|H|^2$, so that the size of $H$ stays. We do not know $|H|^2$; the estimate takes its place. Then, before we look at the next block,
 #
 # $$\hat H^- = A\,\hat H, \qquad P^- = A^2P + (1 - A^2)\,|\hat H|^2 .$$
 #
@@ -1576,11 +1578,11 @@ plt.show()
 #
 # $$P(K) = \mathbb E\big|(1 - KX)(H - \hat H^-) - KS\big|^2 = |1 - KX|^2\,P^- + |K|^2\,\Psi .$$
 #
-# This is a parabola in $K$. Setting the derivative with respect to $K^*$ to zero, $-X^*(1 - KX)P^- + K\Psi = 0$, gives
+# This is a parabola in $K$. Its derivative with respect to $K^*$, with $K$ held fixed as if it were another variable, is zero at the bottom: $-X^*(1 - KX)P^- + K\Psi = 0$ gives
 #
 # $$\boxed{\;K = \frac{P^-X^*}{|X|^2P^- + \Psi}, \qquad \hat H = \hat H^- + KE, \qquad P = (1 - KX)\,P^-\;}$$
 #
-# (for the last equation insert $K$: $P = |1 - KX|^2P^- + |K|^2\Psi = (1 - KX)P^-$.) This is a **Kalman filter**. Write its step as $KX = \dfrac{|X|^2P^-}{|X|^2P^- + \Psi}$: the power of the echo that the filter does *not* yet know, relative to everything in the error. If nobody speaks and the filter is bad, this is near 1, a full NLMS step. If you speak, $\Psi$ is large and the step is nearly zero: nobody had to decide. When the filter is good, $P$ is small and it moves with care. The step size of this lesson has become an *answer*.
+# (for the last equation insert $K$: $P = |1 - KX|^2P^- + |K|^2\Psi = (1 - KX)P^-$.) This is a **Kalman filter**. Write its step as $KX = \dfrac{|X|^2P^-}{|X|^2P^- + \Psi}$: the power of the echo that the filter does *not* yet know, relative to everything in the error. If nobody speaks and the filter is bad, this is near 1, a full NLMS step. If you speak, $\Psi$ is large and the step is nearly zero: nobody had to decide. When the filter is good, $P$ is small and it moves with care. The step size of this lesson has become an *answer*. (One number must be given: $P$ at the start, about as large as $|H|^2$ may be. From $\hat H = 0$ and $P = 0$ nothing would ever be learnt.)
 
 # %% [markdown]
 # ### Exercise 5.13 — One step of a Kalman filter
@@ -1713,7 +1715,7 @@ for (name, run), style in zip(contenders.items(), [":", "-.", "--", "-"], strict
     numbers = [metrics.erle(still.echo[a.start * sample_rate : a.stop * sample_rate], (still.echo - run.estimate)[a.start * sample_rate : a.stop * sample_rate]) for a in stretches]
     print(f"{name:30} before {numbers[0]:5.1f} dB, during {numbers[1]:5.1f} dB, after {numbers[2]:5.1f} dB")
 ax.axvspan(*TALK_S, color=plots.PALETTE[1], alpha=0.15, linewidth=0)
-ax.set(xlabel="Time (s)", ylabel="Echo less by (dB)", ylim=(-5, 38), title="Kalman stands double talk, and nobody told it when to freeze")
+ax.set(xlabel="Time (s)", ylabel="Echo less by (dB)", ylim=(-5, 38), title="Kalman withstands double talk, and nobody told it when to freeze")
 ax.legend(ncols=2)
 plt.show()
 listen({name: run.error[part] for name, run in contenders.items()}, sample_rate)
@@ -1830,7 +1832,7 @@ print(f"largest difference from the offline result: {np.abs(output - offline).ma
 listen({"microphone": live.microphone, "sent": output, "near end alone": live.near_end}, sample_rate)
 
 # %% [markdown]
-# The delay is found within the first second, and from then on the filter needs no taps for it. After the change the filters need a second or two to learn the new path; so long, the network keeps the gate shut. Computing a block takes a fraction of the time that it lasts, and the stream equals the offline result to the last bit: a canceller that you can test offline is one that you can trust live.
+# The delay is found within the first second, and from then on the filter needs no taps for it. After the change the filters need a second or two to learn the new path; meanwhile the network keeps the gate shut. Computing a block takes a fraction of the time that it lasts, and the stream equals the offline result to the last bit: a canceller that you can test offline is one that you can trust live.
 #
 # ### 10.2 Keep the sounds
 #
@@ -1842,7 +1844,7 @@ save_sounds("recordings", {"microphone": live.microphone, "reference": live.far_
 # %% [markdown]
 # ## 11. All methods on the same scene
 #
-# The scene of section 1: double talk from 6 to 10 s, another path from 13 s on. Four stretches tell four things: how far a method comes in peace (4 to 6 s), how it stands double talk (6 to 10 s), how fast it is back after a change (13 to 14 s), and where it ends (16 to 18 s). All numbers compare the echo with the remaining echo, in dB, which only a scene can tell. SI-SDR compares the output with your voice, in double talk.
+# The scene of section 1: double talk from 6 to 10 s, another path from 13 s on. Four stretches tell four things: how far a method comes in peace (4 to 6 s), how it withstands double talk (6 to 10 s), how fast it is back after a change (13 to 14 s), and where it ends (16 to 18 s). In the table, ERLE compares the microphone with what is sent, where you are silent; SI-SDR compares what is sent with your voice, in double talk. The upper panel compares the echo with the remaining echo, which only a scene can tell. (The cell takes about twenty seconds.)
 
 # %% tags="demo"
 methods = {
