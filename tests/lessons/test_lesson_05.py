@@ -108,6 +108,34 @@ def test_white_noise_is_quick_and_speech_is_slow(names: dict[str, Any]) -> None:
     assert reached_db[1] > -25
 
 
+def test_the_spectrum_measured_in_the_figure_bounds_the_eigenvalues(names: dict[str, Any]) -> None:
+    from scipy.linalg import eigvalsh, toeplitz
+    from scipy.signal import welch
+
+    for source in names["inputs"].values():
+        lags = [source[: len(source) - lag] @ source[lag:] / len(source) for lag in range(64)]
+        eigenvalues = eigvalsh(toeplitz(lags))
+        density = welch(source, nperseg=128, detrend=False, return_onesided=False)[1]
+        assert density.min() < 1.1 * eigenvalues[0]
+        assert density.max() > 0.9 * eigenvalues[-1]
+
+
+def test_one_long_block_wins_in_the_end_and_partitions_have_less_delay(names: dict[str, Any]) -> None:
+    speech, power = names["inputs"]["speech"], float(np.mean(names["far_voice"] ** 2))
+    path = names["call"].impulse_responses[0][:2048]
+    heard = names["recorded_through"](path, speech)
+    echo = np.convolve(speech, path)[: len(speech)]
+    estimates = [
+        adaptive.nlms(speech, heard, 2048, far_end_power=power).estimate,
+        adaptive.frequency_domain_lms(speech, heard, 2048).estimate,
+        adaptive.partitioned_block_lms(speech, heard, 2048, 256).estimate,
+    ]
+    by_second = [metrics.erle(echo, echo - estimate, window_s=1.0, hop_s=1.0) for estimate in estimates]
+    assert by_second[0][0] > by_second[1][0] + 5
+    assert by_second[1][-1] > by_second[0][-1] + 3
+    assert by_second[2][-1] < by_second[0][-1]
+
+
 @pytest.mark.parametrize("n_taps", [3, 8])
 def test_the_answers_of_the_time_domain_filter_like_the_librarys(answers: dict[str, Any], n_taps: int) -> None:
     x, y = np.random.default_rng(5).standard_normal((2, 300))
@@ -256,6 +284,18 @@ def test_detectors_tell_double_talk_and_levels_do_not(double_talk: scenes.EchoSc
     ]
     assert areas[0] < 0.8
     assert areas[1] > 0.9
+
+
+def test_a_path_change_looks_like_double_talk(names: dict[str, Any]) -> None:
+    call = names["call"]
+    estimate = adaptive.nlms(call.far_end, call.microphone, 4000, adapt=~call.double_talk).estimate
+    after = slice(names["CHANGE_S"] * SAMPLE_RATE, int((names["CHANGE_S"] + 0.5) * SAMPLE_RATE))
+    peace = slice(4 * SAMPLE_RATE, 6 * SAMPLE_RATE)
+    for detector in (
+        aec.cross_correlation_detector(estimate, call.microphone),
+        aec.coherence_detector(call.far_end, call.microphone),
+    ):
+        assert detector.active[after].mean() > detector.active[peace].mean() + 0.3
 
 
 @pytest.mark.parametrize("draw", range(6))
