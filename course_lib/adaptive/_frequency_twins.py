@@ -93,7 +93,7 @@ def frequency_domain_kalman(
     unknown = np.zeros((n_partitions, 1))
     noise, loudest, error = np.zeros(L + 1), 0.0, np.zeros(len(y))
     spectra = [np.zeros(L + 1, dtype=complex)] * (n_partitions * R)
-    period = 2 * R if R > 1 else 1
+    period = 4 * R if R > 1 else 1
     x, y = np.concatenate([np.zeros(2 * L - H), x]), np.concatenate([np.zeros(L - H), y])
     for m in range(len(error) // H):
         spectra = [np.fft.rfft(x[m * H : m * H + 2 * L]), *spectra[:-1]]

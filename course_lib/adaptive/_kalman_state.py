@@ -24,6 +24,9 @@ _RECORD: Final = 4.0
 _LEAST_DRIFT: Final = 1e-3
 """How much even taps of zero drift, relative to those of which nothing is known: or they would stay zero for good."""
 
+_CONSTRAINT_PERIOD: Final = 4
+"""In how many blocks each partition is constrained once, where blocks overlap: it is most of the cost."""
+
 
 class KalmanState:
     """What Kalman filters on the same signals believe: taps, their uncertainty and the power of what is not an echo.
@@ -127,8 +130,8 @@ class KalmanState:
         self._P[:, channel] = self._unknown[channel]
 
     def _constrain(self) -> None:
-        """Constrain some partitions a hop, so that each has had its turn after two blocks, or one without overlap."""
-        period = 2 * self._stride if self._stride > 1 else 1
+        """Constrain some partitions a hop, or all where blocks do not overlap."""
+        period = _CONSTRAINT_PERIOD * self._stride if self._stride > 1 else 1
         chosen = slice(self._turn, None, period)
         constrain(self.W[:, :, chosen], self._kept[chosen])
         self._turn = (self._turn + 1) % period

@@ -34,7 +34,7 @@ class FrequencyDomainKalman(BlockFilter):
     the microphone in place of the error: the P of an echo path of which nothing is known.
 
     With ``hop_length`` below the block length blocks overlap by the factor R = block_length / hop_length. Learning
-    then is faster and the latency lower, for R times the cost. Each partition is constrained once in a block.
+    then is faster and the latency lower, for R times the cost. Each partition is then constrained once in four blocks.
 
     Args:
         n_taps: length of the impulse response.

@@ -14,7 +14,7 @@ from course_lib.adaptive._kalman_state import KalmanState
 _SLOW, _FAST = 0, 1
 _SLOW_TRANSITION: Final = 0.9995
 _FAST_TRANSITION: Final = 0.95
-_NOISE_SMOOTHING: Final = 0.5
+_NOISE_SMOOTHING: Final = 0.7
 _DECAY_DB_PER_S: Final = 100.0
 # The cube is what a symmetric loudspeaker adds first when it saturates; it is weaker than what it is added to.
 _CHANNEL_WEIGHTS: Final = (1.0, 1.0)
@@ -141,7 +141,7 @@ class TwoPathFilter:
         if self._n_channels == 1:
             self._far_end.push(x[None])
             return
-        peak = float(np.abs(x).max())
+        peak = max(float(x.max()), -float(x.min()))
         if peak > self._unit:
             unit = _HEADROOM * peak
             if self._unit > 0.0:
