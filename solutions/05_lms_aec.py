@@ -1168,7 +1168,7 @@ check.close(stft_echo_model(torch.zeros(3, 8, dtype=torch.complex128), _leaf.det
 #
 # And the model itself? With ordinary frames $\hat Y$ cannot be exact: lesson 01, section 7.1. Both windows cut, and taps that fall between two frames leak into neighbouring frequencies, which the model does not have. There is a floor, whatever the optimiser does.
 #
-# The cell below fits 6 s of the voice through the whole path of our call (T₆₀ = 0.3 s), with noise 60 dB below the echo, so that every other limit shows: the waveform model, with two optimisers, and the STFT model (frames of 1024 samples), with either loss. It takes about a quarter of a minute.
+# The cell below fits 6 s of the voice through the whole path of our call (T₆₀ = 0.3 s), with noise 60 dB below the echo, so that every other limit shows: the waveform model, with two optimisers, and the STFT model (frames of 1024 samples), with either loss. It takes ten seconds or so.
 
 # %% tags="demo"
 n_fit = 6 * sample_rate
@@ -1756,7 +1756,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# At a drive of 4 (a small loudspeaker turned up) the filter is stuck below 10 dB, where the linear loudspeaker allowed 21. More taps or more time do not help.
+# At a drive of 4 (a small loudspeaker turned up) the filter is stuck below 10 dB, where the linear loudspeaker allowed more than 20. More taps or more time do not help.
 #
 # One remedy is still a filter. The first term of an odd, saturating $f$ beyond the linear one is cubic: $f(x) \approx x - c\,x^3$. So give the canceller $x^3$ as a *second input*, with an echo path of its own. The library's canceller does. What remains after that needs another tool.
 #
@@ -1777,7 +1777,7 @@ for name, sound in {"microphone": harsh.microphone, "linear": linear.output, "wi
 listen({"microphone": harsh.microphone, "linear": linear.output, "with x³": cubic.output, "and the network": masked.output, "near end": harsh.near_end}, sample_rate)
 
 # %% [markdown]
-# The cube takes 3 dB more of the echo than the linear filter, and your voice gains as much. The network does something else. While only the far end speaks it shuts the gate: what remains is silence. In double talk it has to choose, band by band, and gains another 2 dB here. Listen to your voice in the last player but one, where the far end is loud: what is missing there, the mask has taken with the echo.
+# The cube takes 2 to 3 dB more of the echo than the linear filter, and your voice gains 1 to 2. The network does something else. While only the far end speaks it shuts the gate: what remains is silence. In double talk it has to choose, band by band, and gains about 2 dB more here. Listen to your voice in the last player but one, where the far end is loud: what is missing there, the mask has taken with the echo.
 #
 # ## 10. A streaming canceller
 #
@@ -1832,7 +1832,7 @@ print(f"largest difference from the offline result: {np.abs(output - offline).ma
 listen({"microphone": live.microphone, "sent": output, "near end alone": live.near_end}, sample_rate)
 
 # %% [markdown]
-# The delay is found within the first second, and from then on the filter needs no taps for it. After the change the filters need a second or two to learn the new path; meanwhile the network keeps the gate shut. Computing a block takes a fraction of the time that it lasts, and the stream equals the offline result to the last bit: a canceller that you can test offline is one that you can trust live.
+# The delay is found within the first second, and from then on the filter needs no taps for it. After the change the filters need a second or two to learn the new path; meanwhile the network keeps the gate shut. Computing a block takes, in the median, a fraction of the time that it lasts (look at the longest one, too: a live canceller must not be late even once). And the stream equals the offline result to the last bit: a canceller that you can test offline is one that you can trust live.
 #
 # ### 10.2 Keep the sounds
 #
@@ -1844,7 +1844,7 @@ save_sounds("recordings", {"microphone": live.microphone, "reference": live.far_
 # %% [markdown]
 # ## 11. All methods on the same scene
 #
-# The scene of section 1: double talk from 6 to 10 s, another path from 13 s on. Four stretches tell four things: how far a method comes in peace (4 to 6 s), how it withstands double talk (6 to 10 s), how fast it is back after a change (13 to 14 s), and where it ends (16 to 18 s). In the table, ERLE compares the microphone with what is sent, where you are silent; SI-SDR compares what is sent with your voice, in double talk. The upper panel compares the echo with the remaining echo, which only a scene can tell. (The cell takes about twenty seconds.)
+# The scene of section 1: double talk from 6 to 10 s, another path from 13 s on. Four stretches tell four things: how far a method comes in peace (4 to 6 s), how it withstands double talk (6 to 10 s), how fast it is back after a change (13 to 14 s), and where it ends (16 to 18 s). In the table, ERLE compares the microphone with what is sent, where you are silent; SI-SDR compares what is sent with your voice, in double talk. The upper panel compares the echo with the remaining echo, which only a scene can tell.
 
 # %% tags="demo"
 methods = {
@@ -1892,7 +1892,7 @@ excerpt = slice(5 * sample_rate, 15 * sample_rate)
 listen({"microphone": y[excerpt], **{name: outputs[name][excerpt] for name in ("NLMS", "Kalman", "canceller", "canceller and network")}}, sample_rate)
 
 # %% [markdown]
-# *In peace* all get 19 to 23 dB. *In double talk* NLMS makes the near end worse than doing nothing (−3 dB), freezing helps (4.5), Kalman is at 17 dB and the canceller at 19. *After the change* it is the other way round: plain NLMS, which trusts nobody, is back first, with 10 dB in the first second. The frozen one takes the change for double talk. Kalman believes that somebody speaks, and is not back by the end. The canceller has both a careful filter and a bold one, and a judge between them. *The network* takes the last of the echo, 60 dB and more, where only the far end speaks. In double talk it gains nothing to speak of: the loudspeaker is linear here, and the filter has left it little to take. *Latency and cost:* look at the last two columns of your own table.
+# *In peace* all filters get about 20 dB. *In double talk* NLMS makes the near end worse than doing nothing (−3 dB), freezing helps (4.5), Kalman is at 17 dB and the canceller at 19 or 20. *After the change* it is the other way round. (The curves fall a little before 13 s: each value stands for the half second about it.) Plain NLMS, which trusts nobody, is back first, with 10 dB in the first second. The frozen one takes the change for double talk at first, and has half as much. Kalman believes that somebody speaks, and is not back by the end. The canceller has both a careful filter and a bold one, and a judge between them. The judge needs half a second to be sure: in that first second the canceller, too, has half of what NLMS has, and from then on it is ahead of all. *The network* takes the last of the echo, 60 dB and more, where only the far end speaks. In double talk it gains no more than a decibel: the loudspeaker is linear here, and the filter has left it little to take. *Latency and cost:* look at the last two columns of your own table. The network, which looks at whole frames, makes the sound 32 ms later.
 #
 # ## 12. Where it breaks
 #
@@ -1947,9 +1947,9 @@ plt.show()
 listen({"clocks, 500 ppm": broken["Clocks"][1], "delay, 400 ms": broken["Delay"][1], "clipping, drive 8": broken["Clipping"][1]}, sample_rate)
 
 # %% [markdown]
-# - **Two clocks.** Sound cards play by one crystal and record by another. At 20 ppm the echo slides by one sample every three seconds, and the path is never the same. Filters that learn quickly survive, down to what they can learn in that time: the canceller has 15 dB at 100 ppm and 6 at 500. Real systems estimate the drift and resample.
-# - **Delay.** Buffers add tens to hundreds of milliseconds. Taps that model a delay are lost for the room, and when the delay is longer than the filter, little or nothing is left to learn. Align first. The worst case is small: an echo 2.5 ms *before* its reference (somebody delayed the wrong signal) costs all of them more than 10 dB, since a causal filter cannot know the future, and the aligner has nothing to delay.
-# - **Clipping.** Section 9. At a drive of 8 the cube is no longer a good picture of the loudspeaker, and does more harm than good.
+# - **Two clocks.** Sound cards play by one crystal and record by another. At 20 ppm the echo slides by one sample every three seconds, and the path is never the same. The canceller does not notice that (a decibel more or less means nothing here). Beyond it, filters survive down to what they can learn in the time that is left: the canceller has about 16 dB at 100 ppm and 6 or 7 at 500. Real systems estimate the drift and resample.
+# - **Delay.** Buffers add tens to hundreds of milliseconds. Taps that model a delay are lost for the room. NLMS has 250 ms of them, and bears a delay of 50; at 400 its last tap lies before the first echo, and little is left to learn. The canceller, which aligns first, still has about 15 dB. The worst case is small: an echo 2.5 ms *before* its reference (somebody delayed the wrong signal) costs all of them more than 10 dB, since a causal filter cannot know the future, and the aligner has nothing to delay.
+# - **Clipping.** Section 9. At a drive of 8 the cube is no longer a good picture of the loudspeaker: the canceller, which has it, is no better than NLMS, which has not.
 # - **The room moves.** A hand near the loudspeaker, a door, a talker who leans forward. Each is a small path change, and the ERLE of real calls is bounded by them.
 # - **Long rooms.** What the tail of 0.25 s does not reach stays. In a bathroom or a hall that is a good part of the echo.
 # - **Music at the near end, silence at the far end.** A filter must not learn where $x$ has no power: everything in $e$ is then noise. All filters of the library watch the far end's level.
