@@ -124,9 +124,9 @@ class KalmanState:
         if uncertainty:
             np.maximum(self._P[target], self._P[source], out=self._P[target])
 
-    def rescale(self, channel: int, growth: float) -> None:
-        """Go on with a channel of the far end that has become smaller, uncertain of it as at the start."""
-        self.W[:, channel] *= growth
+    def forget(self, channel: int) -> None:
+        """Forget the echo path of one channel of the far end."""
+        self.W[:, channel] = 0.0
         self._P[:, channel] = self._unknown[channel]
 
     def _constrain(self) -> None:

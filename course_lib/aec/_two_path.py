@@ -16,12 +16,12 @@ _SLOW_TRANSITION: Final = 0.9995
 _FAST_TRANSITION: Final = 0.95
 _NOISE_SMOOTHING: Final = 0.7
 _DECAY_DB_PER_S: Final = 100.0
-# The cube is what a symmetric loudspeaker adds first when it saturates; it is weaker than what it is added to.
+# What a symmetric loudspeaker adds when it saturates is close to a cube, but one that bends into a line, so that a peak
+# does not do more harm than it would to a linear filter.
 _CHANNEL_WEIGHTS: Final = (1.0, 1.0)
 
-# The cube is kept at about the size of the signal: its unit is this many peaks, and changes when one exceeds it.
+# It bends where the far end is this many times louder than ever before; then it is learnt anew.
 _HEADROOM: Final = 2.0
-_GROWTH: Final = 4.0
 
 _MEMORY_S: Final = 0.2
 _NOISE_MEMORY_S: Final = 0.022
@@ -57,6 +57,7 @@ class TwoPathFilter:
         )
         self._far_end = DelayLine(self._n_channels, self._n_partitions, block_length, hop_length)
         self._unit = 0.0
+        self._channels = np.zeros((self._n_channels, hop_length))
         self._recent_y = np.zeros(block_length)
         hop_s = hop_length / sample_rate
         self._memory = math.exp(-hop_s / _MEMORY_S)
@@ -145,10 +146,12 @@ class TwoPathFilter:
         if peak > self._unit:
             unit = _HEADROOM * peak
             if self._unit > 0.0:
+                # What a quiet signal has taught of saturation says little about a loud one, and harms much.
+                self._filters.forget(1)
                 self._far_end.scale(1, (self._unit / unit) ** 2)
-                # A cube learnt from what was quiet says little about what is loud.
-                growth = (unit / self._unit) ** 2 if unit < _GROWTH * self._unit else 0.0
-                self._filters.rescale(1, growth)
             self._unit = unit
-        cube = x * (x / self._unit) ** 2 if self._unit > 0.0 else x
-        self._far_end.push(np.stack([x, cube]))
+        self._channels[0] = x
+        if self._unit > 0.0:
+            bend = np.square(x / self._unit)
+            self._channels[1] = x * bend / (1.0 + bend)
+        self._far_end.push(self._channels)

@@ -56,7 +56,7 @@ class Cancellation:
 class EchoCanceller:
     """Cancel the echo of a call while it lasts.
 
-    Equation: e = y − ŷ, ŷ = ĥ₁ ∗ x + ĥ₃ ∗ x³, x delayed by d − margin; ĥ from two Kalman filters
+    Equation: e = y − ŷ, ŷ = ĥ₁ ∗ x + ĥ₃ ∗ c(x), c(x) = x³/(u² + x²), x delayed by d − margin; ĥ from two Kalman filters
 
     The far end is delayed to just before its echo, as soon as the echo begins too late for the filter. Two
     frequency-domain Kalman filters (see :class:`course_lib.adaptive.FrequencyDomainKalman`) learn the echo path side by
@@ -65,14 +65,16 @@ class EchoCanceller:
     less, judged at each frequency in units of what else is heard there; the fast one goes back to the slow one when it
     is worse; and both start anew should they ever leave more than the microphone had, so that nothing bad lasts.
 
-    With ``nonlinear`` both filters also hear the cube of the far end, through an echo path of its own: the first
-    term of any loudspeaker that saturates in both directions alike. That cancels much of what no linear filter can.
+    With ``nonlinear`` both filters also hear c(x), through an echo path of its own: nearly the cube of the far end,
+    which is the first that a loudspeaker adds when it saturates in both directions alike. That cancels much of what no
+    linear filter can. u is twice the loudest peak when it is chosen, and chosen anew, with ĥ₃ = 0, when a peak exceeds
+    it: then c bends into a line.
 
     Args:
         sample_rate: in hertz.
         tail_s: length of the echo that is cancelled, from its delay on, in seconds.
         block_length: samples a partition, an even number; 16 ms unless given. The filter works in hops of half of it.
-        nonlinear: whether the cube of the far end is heard too; costs as much again.
+        nonlinear: whether c(x) is heard too, which costs as much again.
         track_delay: whether the far end is delayed; without, it is taken as aligned.
         max_delay_s: largest delay that is looked for, in seconds.
         suppressor: what takes away the echo that is left: None, ``"network"`` for the trained one of
@@ -229,7 +231,7 @@ def cancel_echo(
 ) -> Cancellation:
     """Cancel the echo of a whole call: :class:`EchoCanceller` in one call.
 
-    Equation: e = y − ŷ, ŷ = ĥ₁ ∗ x + ĥ₃ ∗ x³, x delayed by d − margin; ĥ from two Kalman filters
+    Equation: e = y − ŷ, ŷ = ĥ₁ ∗ x + ĥ₃ ∗ c(x), c(x) = x³/(u² + x²), x delayed by d − margin; ĥ from two Kalman filters
 
     Args:
         far_end: x, shape (n_samples,).
@@ -237,7 +239,7 @@ def cancel_echo(
         sample_rate: in hertz.
         tail_s: length of the echo that is cancelled, from its delay on, in seconds.
         block_length: samples a partition, an even number; 16 ms unless given.
-        nonlinear: whether the cube of the far end is heard too.
+        nonlinear: whether c(x) is heard too.
         track_delay: whether the far end is delayed; without, it is taken as aligned.
         max_delay_s: largest delay that is looked for, in seconds.
         suppressor: what takes away the echo that is left: None, ``"network"``, or an object with ``push`` and
