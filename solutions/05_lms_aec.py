@@ -1758,7 +1758,7 @@ plt.show()
 # %% [markdown]
 # At a drive of 4 (a small loudspeaker turned up) the filter is stuck below 10 dB, where the linear loudspeaker allowed more than 20. More taps or more time do not help.
 #
-# One remedy is still a filter. The first term of an odd, saturating $f$ beyond the linear one is cubic: $f(x) \approx x - c\,x^3$. So give the canceller $x^3$ as a *second input*, with an echo path of its own. The library's canceller does. What remains after that needs another tool.
+# One remedy is still a filter. The first term of an odd, saturating $f$ beyond the linear one is cubic: $f(x) \approx x - c\,x^3$. So give the canceller $x^3$ as a *second input*, with an echo path of its own. The library's canceller does, with a cube that bends into a line at unusual peaks, where $x^3$ would exaggerate. What remains after that needs another tool.
 #
 # ### 9.2 Suppressing what is left
 #
@@ -1777,7 +1777,7 @@ for name, sound in {"microphone": harsh.microphone, "linear": linear.output, "wi
 listen({"microphone": harsh.microphone, "linear": linear.output, "with x³": cubic.output, "and the network": masked.output, "near end": harsh.near_end}, sample_rate)
 
 # %% [markdown]
-# The cube takes 2 to 3 dB more of the echo than the linear filter, and your voice gains 1 to 2. The network does something else. While only the far end speaks it shuts the gate: what remains is silence. In double talk it has to choose, band by band, and gains about 2 dB more here. Listen to your voice in the last player but one, where the far end is loud: what is missing there, the mask has taken with the echo.
+# The cube takes 2 to 3 dB more of the echo than the linear filter at first. And it goes on learning: in double talk your voice gains about 6 dB by it. The network does something else. While only the far end speaks it shuts the gate: what remains is silence. In double talk it has to choose, band by band, and gains about 2 dB more here. Listen to your voice in the last player but one, where the far end is loud: what is missing there, the mask has taken with the echo.
 #
 # ## 10. A streaming canceller
 #
@@ -1892,7 +1892,7 @@ excerpt = slice(5 * sample_rate, 15 * sample_rate)
 listen({"microphone": y[excerpt], **{name: outputs[name][excerpt] for name in ("NLMS", "Kalman", "canceller", "canceller and network")}}, sample_rate)
 
 # %% [markdown]
-# *In peace* all filters get about 20 dB. *In double talk* NLMS makes the near end worse than doing nothing (−3 dB), freezing helps (4.5), Kalman is at 17 dB and the canceller at 19 or 20. *After the change* it is the other way round. (The curves fall a little before 13 s: each value stands for the half second about it.) Plain NLMS, which trusts nobody, is back first, with 10 dB in the first second. The frozen one takes the change for double talk at first, and has half as much. Kalman believes that somebody speaks, and is not back by the end. The canceller has both a careful filter and a bold one, and a judge between them. The judge needs half a second to be sure: in that first second the canceller, too, has half of what NLMS has. Then it draws level, and is soon ahead of all. *The network* takes the last of the echo, 60 dB and more, where only the far end speaks. In double talk it gains no more than a decibel: the loudspeaker is linear here, and the filter has left it little to take. *Latency and cost:* look at the last two columns of your own table. The network, which looks at whole frames, makes the sound 32 ms later.
+# *In peace* all filters get about 20 dB, the canceller a little more. *In double talk* NLMS makes the near end worse than doing nothing (−3 dB), freezing helps (4.5), Kalman is at 17 dB and the canceller at 19 or 20. *After the change* it is the other way round. (The curves fall a little before 13 s: each value stands for the half second about it.) Plain NLMS, which trusts nobody, is back first, with 10 dB in the first second. The frozen one takes the change for double talk at first, and has half as much. Kalman believes that somebody speaks, and is not back by the end. The canceller has both a careful filter and a bold one, and a judge between them. The judge needs half a second to be sure: in that first second the canceller, too, has half of what NLMS has. Then it draws level, and is soon ahead of all. *The network* takes the last of the echo, 60 dB and more, where only the far end speaks. In double talk it gains no more than a decibel: the loudspeaker is linear here, and the filter has left it little to take. *Latency and cost:* look at the last two columns of your own table. The network, which looks at whole frames, makes the sound 32 ms later.
 #
 # ## 12. Where it breaks
 #
@@ -1948,7 +1948,7 @@ listen({"clocks, 500 ppm": broken["Clocks"][1], "delay, 400 ms": broken["Delay"]
 
 # %% [markdown]
 # - **Two clocks.** Sound cards play by one crystal and record by another. At 20 ppm the echo slides by one sample every three seconds, and the path is never the same. The canceller does not notice that (a decibel more or less means nothing here). Beyond it, filters survive down to what they can learn in the time that is left: the canceller has about 16 dB at 100 ppm and 6 or 7 at 500. Real systems estimate the drift and resample.
-# - **Delay.** Buffers add tens to hundreds of milliseconds. Taps that model a delay are lost for the room. NLMS has 250 ms of them, and bears a delay of 50; at 400 its last tap lies before the first echo, and little is left to learn. The canceller, which aligns first, still has about 15 dB. The worst case is small: an echo 2.5 ms *before* its reference (somebody delayed the wrong signal) costs all of them more than 10 dB, since a causal filter cannot know the future, and the aligner has nothing to delay.
+# - **Delay.** Buffers add tens to hundreds of milliseconds. Taps that model a delay are lost for the room. NLMS has 250 ms of them, and bears a delay of 50; at 400 its last tap lies before the first echo, and little is left to learn. The canceller aligns first: it loses next to nothing at 50 ms, and has about 15 dB at 400, where it has had less time to learn. The worst case is small: an echo 2.5 ms *before* its reference (somebody delayed the wrong signal) costs all of them more than 10 dB, since a causal filter cannot know the future, and the aligner has nothing to delay.
 # - **Clipping.** Section 9. At a drive of 8 the cube is no longer a good picture of the loudspeaker: the canceller, which has it, is no better than NLMS, which has not.
 # - **The room moves.** A hand near the loudspeaker, a door, a talker who leans forward. Each is a small path change, and the ERLE of real calls is bounded by them.
 # - **Long rooms.** What the tail of 0.25 s does not reach stays. In a bathroom or a hall that is a good part of the echo.
