@@ -114,7 +114,7 @@ class EchoCanceller:
         self._hop_length = self._block_length // 2
         self._n_taps = max(1, round(tail_s * sample_rate))
         self._nonlinear, self._track_delay, self._max_delay_s = nonlinear, track_delay, max_delay_s
-        self._suppressor = _as_suppressor(suppressor)
+        self._suppressor = _as_suppressor(suppressor, self._sample_rate)
         self.latency = self._hop_length + (0 if self._suppressor is None else int(self._suppressor.latency))
         self._start()
 
@@ -264,7 +264,7 @@ def cancel_echo(
     begun, last = canceller._advance(x, y), canceller._finish()
     aligned, estimate = (np.concatenate([begun[i], last[i]]) for i in (0, 2))
     residual = output = y - estimate
-    stage = _as_suppressor(suppressor)
+    stage = _as_suppressor(suppressor, sample_rate)
     if stage is not None:
         output = np.concatenate([stage.push(aligned, y, residual, estimate), stage.flush()])
     return Cancellation(
@@ -289,11 +289,16 @@ def _as_pair(far_end: ArrayLike, microphone: ArrayLike, *, allow_empty: bool) ->
     return x, y
 
 
-def _as_suppressor(suppressor: Literal["network"] | Suppressor | None) -> Suppressor | None:
+def _as_suppressor(suppressor: Literal["network"] | Suppressor | None, sample_rate: int) -> Suppressor | None:
     """Return the stage after the filter, or raise ``ValueError``."""
     if suppressor is None:
         return None
     if suppressor == "network":
+        if sample_rate != SAMPLE_RATE_HZ:
+            raise ValueError(
+                f'suppressor: "network" was trained at {SAMPLE_RATE_HZ} Hz, and the call has {sample_rate} Hz. '
+                "Resample it, or do without the network."
+            )
         from course_lib.aec.residual import ResidualSuppressor
 
         return ResidualSuppressor()

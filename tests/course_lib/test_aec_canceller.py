@@ -193,6 +193,7 @@ def test_nothing_makes_it_diverge(name):
         ({"tail_s": 9.0}, "tail_s"),
         ({"block_length": 33}, "block_length: got 33, expected an even number"),
         ({"suppressor": "magic"}, "suppressor: got str 'magic'"),
+        ({"suppressor": "network", "sample_rate": 8000}, "trained at 16000 Hz, and the call has 8000 Hz"),
     ],
 )
 def test_wrong_options_are_refused(options, message):
