@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.aec import CANCELLERS, RECIPES, Ours, Score, Speex, build, comparison, recovery_s, score
 from benchmarks.registry import STUDIES
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("pesq") is None and "REQUIRE_PESQ" not in os.environ, reason="pesq is not installed"
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +76,7 @@ def test_ours_keeps_its_promises(scenes):
     try:
         Speex()
     except OSError:
+        assert "REQUIRE_SPEEXDSP" not in os.environ, "REQUIRE_SPEEXDSP is set, but there is no libspeexdsp"
         pytest.skip("libspeexdsp is not on this machine")
     for scene in scenes:
         ours, peer = score(Ours(), scene), score(Speex(), scene)
