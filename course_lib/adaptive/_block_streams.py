@@ -11,8 +11,9 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
+from course_lib.adaptive._streams import as_flags
 from course_lib.adaptive.adaptation import Adaptation
-from course_lib.validation import as_number, as_positive_integer, as_signal, describe
+from course_lib.validation import as_number, as_positive_integer, as_signal
 
 Array = NDArray[np.float64]
 Spectra = NDArray[np.complex128]
@@ -185,12 +186,7 @@ class BlockFilter(abc.ABC):
                 f"x and y: got {far_end.shape[0]} x {far_end.shape[1]} samples of the far end and {microphone.size} of "
                 f"the microphone, expected as many in {self._n_channels} channel(s). Cut both to the same samples."
             )
-        flags = np.asarray(adapt)
-        if flags.dtype != np.bool_ or flags.shape not in ((), microphone.shape):
-            raise ValueError(
-                f"adapt: got {describe(adapt)}, expected True, False or a boolean array of shape {microphone.shape}."
-            )
-        return far_end, microphone, np.broadcast_to(flags, microphone.shape)
+        return far_end, microphone, as_flags(adapt, microphone.size)
 
 
 def run_offline(

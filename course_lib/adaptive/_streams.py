@@ -139,12 +139,17 @@ def as_far_end_and_microphone(
             f"x and y: got {far_end.size} samples of the far end and {microphone.size} of the microphone, expected as "
             "many. Cut both to the same samples."
         )
+    return np.ascontiguousarray(far_end), np.ascontiguousarray(microphone), as_flags(adapt, microphone.size)
+
+
+def as_flags(adapt: ArrayLike, n_samples: int) -> Flags:
+    """Return a flag a sample that says whether to learn from it, or raise ``ValueError``."""
     flags = np.asarray(adapt)
-    if flags.dtype != np.bool_ or flags.shape not in ((), microphone.shape):
+    if flags.dtype != np.bool_ or flags.shape not in ((), (n_samples,)):
         raise ValueError(
-            f"adapt: got {describe(adapt)}, expected True, False or a boolean array of shape {microphone.shape}."
+            f"adapt: got {describe(adapt)}, expected True, False or a boolean array of shape {(n_samples,)}."
         )
-    return np.ascontiguousarray(far_end), np.ascontiguousarray(microphone), np.broadcast_to(flags, microphone.shape)
+    return np.broadcast_to(flags, n_samples)
 
 
 def _as_threshold_db(value: float, name: str, sign: int) -> float:

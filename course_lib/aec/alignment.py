@@ -17,6 +17,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
+from course_lib.aec._signals import as_call
 from course_lib.constants import SAMPLE_RATE_HZ
 from course_lib.validation import as_number, as_positive_integer, as_signal
 
@@ -198,15 +199,9 @@ class DelayTracker:
         Raises:
             ValueError: if a block is not one finite row of samples, or the two differ in length.
         """
-        x = as_signal(far_end, "far_end", n_axes=1, allow_empty=True)
-        y = as_signal(microphone, "microphone", n_axes=1, allow_empty=True)
-        if len(x) != len(y):
-            raise ValueError(
-                f"microphone: got {len(y)} samples beside {len(x)} of the far end, expected as many. "
-                "Push what was played and recorded in the same time."
-            )
-        self._x.append(np.array(x, dtype=np.float64))
-        self._y.append(np.array(y, dtype=np.float64))
+        x, y = as_call({"far_end": far_end, "microphone": microphone}, allow_empty=True)
+        self._x.append(x)
+        self._y.append(y)
         self._n_waiting += len(y)
         length, max_delay = self._correlator.frame_length, self._correlator.max_delay
         if self._n_waiting >= length:

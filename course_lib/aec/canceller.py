@@ -12,11 +12,12 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from course_lib.aec._signals import as_call
 from course_lib.aec._suppressor import Suppressor
 from course_lib.aec._two_path import TwoPathFilter
 from course_lib.aec.alignment import DelayTracker
 from course_lib.constants import SAMPLE_RATE_HZ
-from course_lib.validation import as_positive_integer, as_signal, describe
+from course_lib.validation import as_number, as_positive_integer, describe
 
 Array = NDArray[np.float64]
 
@@ -104,8 +105,7 @@ class EchoCanceller:
     ) -> None:
         """Start a call; see the class."""
         self._sample_rate = as_positive_integer(sample_rate, "sample_rate", minimum=1000)
-        if not isinstance(tail_s, (int, float, np.floating)) or not 0.0 < tail_s <= _LONGEST_TAIL_S:
-            raise ValueError(f"tail_s: got {describe(tail_s)}, expected seconds above 0, at most {_LONGEST_TAIL_S:g}.")
+        tail_s = as_number(tail_s, "tail_s", 0, _LONGEST_TAIL_S, above=True)
         if block_length is None:
             block_length = 2 ** round(np.log2(_BLOCK_S * sample_rate))
         self._block_length = as_positive_integer(block_length, "block_length", minimum=4)
@@ -152,7 +152,7 @@ class EchoCanceller:
         Raises:
             ValueError: if the lengths differ, or a signal is complex or not finite.
         """
-        aligned, y, estimate = self._advance(*_as_pair(far_end, microphone, allow_empty=True))
+        aligned, y, estimate = self._advance(*as_call({"far_end": far_end, "microphone": microphone}, allow_empty=True))
         return self._suppress(aligned, y, estimate)
 
     def flush(self) -> Array:
@@ -252,7 +252,7 @@ def cancel_echo(
     Reference: see :class:`EchoCanceller`.
     Lesson: 05 §10
     """
-    x, y = _as_pair(far_end, microphone, allow_empty=False)
+    x, y = as_call({"far_end": far_end, "microphone": microphone})
     canceller = EchoCanceller(
         sample_rate,
         tail_s,
@@ -275,18 +275,6 @@ def cancel_echo(
         delay=canceller.delay,
         impulse_response=canceller.impulse_response,
     )
-
-
-def _as_pair(far_end: ArrayLike, microphone: ArrayLike, *, allow_empty: bool) -> tuple[Array, Array]:
-    """Return both signals in double precision, or raise ``ValueError``."""
-    x = as_signal(far_end, "far_end", n_axes=1, allow_empty=allow_empty).astype(np.float64)
-    y = as_signal(microphone, "microphone", n_axes=1, allow_empty=allow_empty).astype(np.float64)
-    if x.size != y.size:
-        raise ValueError(
-            f"microphone: got {y.size} samples beside {x.size} of the far end, expected as many. "
-            "Pass what was played and recorded in the same time."
-        )
-    return x, y
 
 
 def _as_suppressor(suppressor: Literal["network"] | Suppressor | None, sample_rate: int) -> Suppressor | None:

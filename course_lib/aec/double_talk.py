@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from course_lib.aec._signals import as_call
 from course_lib.constants import SAMPLE_RATE_HZ
 from course_lib.stft import make_window
-from course_lib.validation import as_number, as_positive_integer, as_signal
+from course_lib.validation import as_number, as_positive_integer
 
 GEIGEL_CEILING: Final = 1e3
 """Largest value of Geigel's statistic, which it takes where the far end is silent and the microphone is not."""
@@ -76,7 +77,7 @@ def geigel(
     """
     from scipy.ndimage import maximum_filter1d
 
-    x, y = _as_pair(far_end, microphone, "far_end")
+    x, y = as_call({"far_end": far_end, "microphone": microphone})
     n_taps = as_positive_integer(n_taps, "n_taps")
     # Centred on sample n + L // 2, the window holds the samples n to n + L − 1: those back to L − 1 before the last.
     padded = np.concatenate([np.zeros(n_taps - 1), np.abs(x), np.zeros(n_taps)])
@@ -126,7 +127,7 @@ def cross_correlation_detector(
     """
     from scipy.signal import lfilter
 
-    estimate, y = _as_pair(echo_estimate, microphone, "echo_estimate")
+    estimate, y = as_call({"echo_estimate": echo_estimate, "microphone": microphone})
     sample_rate = as_positive_integer(sample_rate, "sample_rate")
     forgetting = math.exp(-1.0 / (as_number(memory_s, "memory_s", 0, above=True) * sample_rate))
     scale = float(np.abs(y).max())
@@ -182,7 +183,7 @@ def coherence_detector(
 
     from course_lib.stft import stft
 
-    x, y = _as_pair(far_end, microphone, "far_end")
+    x, y = as_call({"far_end": far_end, "microphone": microphone})
     sample_rate = as_positive_integer(sample_rate, "sample_rate")
     frame_length = as_positive_integer(frame_length, "frame_length")
     hop_length = max(1, frame_length // 4) if hop_length is None else as_positive_integer(hop_length, "hop_length")
@@ -244,14 +245,3 @@ def _unexplained(explained: NDArray[np.float64], power: NDArray[np.float64]) -> 
     np.divide(explained, power, out=share, where=power > 1e-200)
     unexplained: NDArray[np.float64] = np.clip(1.0 - share, 0.0, 1.0)
     return unexplained
-
-
-def _as_pair(first: ArrayLike, microphone: ArrayLike, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    x = as_signal(first, name, n_axes=1).astype(np.float64)
-    y = as_signal(microphone, "microphone", n_axes=1).astype(np.float64)
-    if len(x) != len(y):
-        raise ValueError(
-            f"microphone: got {len(y)} samples beside {len(x)} of {name}, expected as many. "
-            "Cut both to the time that they share."
-        )
-    return x, y

@@ -17,7 +17,8 @@ import scipy.fft
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from course_lib.validation import as_positive_integer, as_signal, describe
+from course_lib.aec._signals import as_call
+from course_lib.validation import as_number, as_positive_integer
 
 Loss = Literal["waveform", "spectral"]
 Optimiser = Literal["sgd", "adam"]
@@ -375,19 +376,12 @@ class _Signals:
     """The signals of a fit at unit power, in single precision, and the powers they had."""
 
     def __init__(self, far_end: ArrayLike, microphone: ArrayLike, echo: ArrayLike | None) -> None:
-        x = as_signal(far_end, "far_end", n_axes=1).astype(np.float64)
-        y = as_signal(microphone, "microphone", n_axes=1).astype(np.float64)
-        true_echo = None if echo is None else as_signal(echo, "echo", n_axes=1).astype(np.float64)
-        for name, signal in (("microphone", y), ("echo", true_echo)):
-            if signal is not None and len(signal) != len(x):
-                raise ValueError(
-                    f"{name}: got {len(signal)} samples beside {len(x)} of far_end, expected as many. "
-                    "Cut all to the time that they share."
-                )
+        known = {} if echo is None else {"echo": echo}
+        x, y, *true_echo = as_call({"far_end": far_end, "microphone": microphone, **known})
         self.far_level, self.level = _level(x), _level(y)
         self.x = torch.tensor(x / self.far_level, dtype=torch.float32)
         self.y = torch.tensor(y / self.level, dtype=torch.float32)
-        self.echo = None if true_echo is None else torch.tensor(true_echo / self.level, dtype=torch.float32)
+        self.echo = torch.tensor(true_echo[0] / self.level, dtype=torch.float32) if true_echo else None
 
 
 class _Objective:
@@ -580,8 +574,8 @@ def _descend(
 
 
 def _make_optimiser(objective: _Objective, optimiser: Optimiser, learning_rate: float | None) -> torch.optim.Optimizer:
-    if learning_rate is not None and not 0.0 < learning_rate < math.inf:
-        raise ValueError(f"learning_rate: got {describe(learning_rate)}, expected a positive number.")
+    if learning_rate is not None:
+        learning_rate = as_number(learning_rate, "learning_rate", 0, above=True)
     if optimiser == "adam":
         return torch.optim.Adam([objective.parameter], lr=0.01 if learning_rate is None else learning_rate)
     if optimiser == "sgd":

@@ -22,6 +22,7 @@ import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from course_lib.aec._frame_network import LAYERS, FrameNetwork
+from course_lib.aec._signals import as_call
 from course_lib.aec._suppressor_features import (
     FRAME_LENGTH,
     HOP_LENGTH,
@@ -32,7 +33,6 @@ from course_lib.aec._suppressor_features import (
     suppressor_features,
 )
 from course_lib.stft import make_window
-from course_lib.validation import as_signal
 
 CHECKPOINT_NAME: Final = "residual_echo_suppressor.npz"
 """File of the shipped parameters, beside this module."""
@@ -126,7 +126,7 @@ class ResidualSuppressor:
         Raises:
             ValueError: if a block is no real finite signal, or their lengths differ.
         """
-        blocks = _as_blocks(far_end, microphone, output, echo_estimate, allow_empty=True)
+        blocks = np.stack(as_call(_named(far_end, microphone, output, echo_estimate), allow_empty=True))
         self._n_left += blocks.shape[1]
         samples = self._suppress(blocks)
         self._n_left -= len(samples)
@@ -191,19 +191,11 @@ def suppress_residual_echo(
     Reference: see :class:`ResidualSuppressor`.
     Lesson: 05 §9
     """
-    blocks = _as_blocks(far_end, microphone, output, echo_estimate, allow_empty=False)
+    blocks = as_call(_named(far_end, microphone, output, echo_estimate))
     stream = ResidualSuppressor(checkpoint)
     return np.concatenate([stream.push(*blocks), stream.flush()])
 
 
-def _as_blocks(*signals: ArrayLike, allow_empty: bool) -> NDArray[np.float64]:
-    """Return the four signals as one array, shape (4, n_samples)."""
-    checked = [
-        as_signal(signal, name, n_axes=1, allow_empty=allow_empty)
-        for signal, name in zip(signals, SIGNALS, strict=True)
-    ]
-    lengths = [len(signal) for signal in checked]
-    if len(set(lengths)) > 1:
-        came = ", ".join(f"{name} {length}" for name, length in zip(SIGNALS, lengths, strict=True))
-        raise ValueError(f"Got different numbers of samples: {came}. Pass the same stretch of all four signals.")
-    return np.stack(checked).astype(np.float64)
+def _named(*signals: ArrayLike) -> dict[str, ArrayLike]:
+    """Return the four signals by their names."""
+    return dict(zip(SIGNALS, signals, strict=True))

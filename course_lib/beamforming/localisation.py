@@ -82,9 +82,7 @@ def gcc_phat(
     longest = max(first.size, second.size) - 1
     n_lags = longest
     if max_delay_s is not None:
-        if not (np.ndim(max_delay_s) == 0 and math.isfinite(max_delay_s) and max_delay_s > 0):
-            raise ValueError(f"max_delay_s: got {describe(max_delay_s)}, expected a positive time in seconds.")
-        n_lags = min(longest, math.ceil(max_delay_s * rate))
+        n_lags = min(longest, math.ceil(as_number(max_delay_s, "max_delay_s", 0, above=True) * rate))
     # Circular correlation is linear for lags up to n_lags once so many zeros follow the longer channel.
     n_fft = scipy.fft.next_fast_len(longest + 1 + n_lags, real=True)
     padded = np.zeros((2, n_fft))
